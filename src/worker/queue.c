@@ -1,0 +1,959 @@
+/*-------------------------------------------------------------------------
+ *
+ * queue.c
+ *		Claiming, recording, rescuing and handing back jobs.
+ *
+ * The only C file with SQL on scoring_jobs and scoring_attempts.
+ *
+ * A claim is a lease: one statement sets the job processing with a new claim
+ * number and token, and is committed before any byte is sent.  Every later
+ * write repeats id, claim number and token; zero rows mean that the claim was
+ * lost, and the answer is dropped, not stored twice.  The claim charges an
+ * attempt; whatever turns out not to be the job's fault gives it back in the
+ * statement that records it, so that a crash stays charged.
+ *
+ * The claim costs the same whatever lies in the queue: lanes are found by
+ * skipping from one to the next in the partial index (lane, priority, run_at,
+ * id), and within a lane and priority rows are read from the front.  Jobs of
+ * blocked lanes and of the future are never walked.
+ *
+ * FROM unnest() joins rely on the planner settings of engine.c: with
+ * sequential scans and hash joins off each row is one look into an index,
+ * whatever the statistics say.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "catalog/namespace.h"
+#include "catalog/pg_type.h"
+#include "commands/async.h"
+#include "lib/stringinfo.h"
+#include "storage/lmgr.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/json.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/snapmgr.h"
+#include "utils/timestamp.h"
+
+#include "sql.h"
+#include "uuid.h"
+#include "worker/queue.h"
+
+#define RESCUE_BATCH 1000
+
+/* The cost of a call at the prices of the call; null when something is unknown. */
+#define COST \
+	"((r.prompt_tokens - coalesce(r.cached_tokens, 0)) * r.input_price" \
+	" + coalesce(r.cached_tokens, 0) * coalesce(r.cached_price, r.input_price)" \
+	" + r.completion_tokens * r.output_price) / 1000000"
+
+static LiStatement lanes_statement = {
+	"WITH RECURSIVE groups AS ("
+	" (SELECT lane, priority, run_at, provider, model, role, created_by"
+	"   FROM linkedin_ingest.scoring_jobs WHERE status = 'pending'"
+	"   ORDER BY lane, priority, run_at LIMIT 1)"
+	" UNION ALL"
+	" SELECT n.* FROM groups AS g CROSS JOIN LATERAL ("
+	"   SELECT j.lane, j.priority, j.run_at, j.provider, j.model, j.role, j.created_by"
+	"   FROM linkedin_ingest.scoring_jobs AS j"
+	"   WHERE j.status = 'pending' AND (j.lane, j.priority) > (g.lane, g.priority)"
+	"   ORDER BY j.lane, j.priority, j.run_at LIMIT 1) AS n)"
+	"SELECT lane, priority, run_at, provider, model, coalesce(role, ''), created_by FROM groups",
+	0
+};
+
+static LiStatement claim_statement = {
+	"UPDATE linkedin_ingest.scoring_jobs AS j"
+	" SET status = 'processing', claim_no = j.claim_no + 1, claim_token = gen_random_uuid(),"
+	" worker_id = $4, attempts = j.attempts + 1, started_at = clock_timestamp()"
+	" WHERE j.id = ANY (ARRAY ("
+	"  SELECT due.id FROM unnest($1, $2, $3) AS q(lane, priority, quota)"
+	"  CROSS JOIN LATERAL ("
+	"   SELECT p.id FROM linkedin_ingest.scoring_jobs AS p"
+	"   WHERE p.status = 'pending' AND p.lane = q.lane AND p.priority = q.priority"
+	"   AND p.run_at <= $5"
+	"   ORDER BY p.run_at, p.id LIMIT q.quota FOR NO KEY UPDATE SKIP LOCKED) AS due))"
+	" RETURNING j.id, j.claim_no, j.claim_token, j.attempts, j.max_attempts, j.started_at,"
+	" j.profile_id, j.role, j.stage, j.template_id, j.template_version, j.prompt,"
+	" j.provider, j.model, j.max_tokens, j.temperature, j.samples",
+	5, {TEXTARRAYOID, INT2ARRAYOID, INT4ARRAYOID, UUIDOID, TIMESTAMPTZOID}
+};
+
+/* $1 .. $25: one array per column of the record, see record_columns. */
+static LiStatement record_statement = {
+	"UPDATE linkedin_ingest.scoring_jobs AS j SET"
+	" status = r.status,"
+	" run_at = coalesce(r.run_at, j.run_at),"
+	" attempts = greatest(j.attempts - r.give_back, 0),"
+	" completed_at = CASE WHEN r.status IN ('completed', 'failed') THEN clock_timestamp() END,"
+	" request = coalesce(r.request::json, j.request),"
+	" llm_response = coalesce(r.reply::jsonb, j.llm_response),"
+	" parsed_score = coalesce(r.parsed::jsonb, j.parsed_score),"
+	" overall_score = r.overall_score,"
+	" recommended_role = r.recommended_role,"
+	" needs_review = r.needs_review,"
+	" review_reasons = r.review_reasons::text[],"
+	" error = CASE WHEN r.status = 'completed' THEN NULL WHEN r.error_code IS NULL THEN j.error"
+	"  ELSE jsonb_build_object('code', r.error_code, 'message', r.error_message,"
+	"   'retryable', r.retryable, 'http_status', r.http_status,"
+	"   'attempts', greatest(j.attempts - r.give_back, 0), 'at', clock_timestamp()) END,"
+	" prompt_tokens = CASE WHEN r.prompt_tokens IS NULL THEN j.prompt_tokens"
+	"  ELSE coalesce(j.prompt_tokens, 0) + r.prompt_tokens END,"
+	" completion_tokens = CASE WHEN r.completion_tokens IS NULL THEN j.completion_tokens"
+	"  ELSE coalesce(j.completion_tokens, 0) + r.completion_tokens END,"
+	" cost_usd = CASE WHEN r.prompt_tokens IS NULL THEN j.cost_usd"
+	"  WHEN j.prompt_tokens IS NULL THEN " COST
+	"  ELSE j.cost_usd + " COST " END"
+	" FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16,"
+	"  $17, $18, $19, $20, $21, $22, $23, $24) AS r(ord, id, claim_no, token, status, run_at,"
+	"  give_back, retryable, http_status, error_code, error_message, request, reply, parsed,"
+	"  overall_score, recommended_role, needs_review, review_reasons, prompt_tokens,"
+	"  cached_tokens, completion_tokens, input_price, cached_price, output_price)"
+	" WHERE j.id = r.id AND j.claim_no = r.claim_no AND j.claim_token = r.token"
+	" AND j.status = 'processing'"
+	" RETURNING r.ord",
+	24, {INT4ARRAYOID, UUIDARRAYOID, INT4ARRAYOID, UUIDARRAYOID, TEXTARRAYOID,
+		TIMESTAMPTZARRAYOID, INT4ARRAYOID, BOOLARRAYOID, INT4ARRAYOID, TEXTARRAYOID,
+		TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, NUMERICARRAYOID,
+		TEXTARRAYOID, BOOLARRAYOID, TEXTARRAYOID, INT4ARRAYOID, INT4ARRAYOID,
+		INT4ARRAYOID, NUMERICARRAYOID, NUMERICARRAYOID, NUMERICARRAYOID}
+};
+
+/* One row per call that had no row yet; an open one (outcome null) for the next. */
+static LiStatement attempts_statement = {
+	"INSERT INTO linkedin_ingest.scoring_attempts (job_id, attempt, claim_no, kind, sample,"
+	" charged, worker_pid, provider, model, http_status, outcome, error_code, error_message,"
+	" request_id, prompt_tokens, completion_tokens, cost_usd, claimed_at, sent_at,"
+	" first_byte_at, finished_at)"
+	" SELECT r.id, coalesce((SELECT max(a.attempt) FROM linkedin_ingest.scoring_attempts AS a"
+	"  WHERE a.job_id = r.id), 0) + 1, r.claim_no, r.kind, r.sample, r.charged,"
+	"  pg_backend_pid(), r.provider, r.model, r.http_status, r.outcome, r.error_code,"
+	"  r.error_message, r.request_id, r.prompt_tokens, r.completion_tokens, " COST ","
+	"  r.claimed_at, r.sent_at, r.first_byte_at, r.finished_at"
+	" FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17,"
+	"  $18, $19, $20, $21, $22) AS r(id, claim_no, kind, sample, charged, provider, model,"
+	"  http_status, outcome, error_code, error_message, request_id, prompt_tokens,"
+	"  cached_tokens, completion_tokens, input_price, cached_price, output_price, claimed_at,"
+	"  sent_at, first_byte_at, finished_at)"
+	" RETURNING job_id, attempt",
+	22, {UUIDARRAYOID, INT4ARRAYOID, TEXTARRAYOID, INT4ARRAYOID, BOOLARRAYOID, TEXTARRAYOID,
+		TEXTARRAYOID, INT4ARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID,
+		INT4ARRAYOID, INT4ARRAYOID, INT4ARRAYOID, NUMERICARRAYOID, NUMERICARRAYOID,
+		NUMERICARRAYOID, TIMESTAMPTZARRAYOID, TIMESTAMPTZARRAYOID, TIMESTAMPTZARRAYOID,
+		TIMESTAMPTZARRAYOID}
+};
+
+/* The same columns, for a call whose open row was committed before it was sent. */
+static LiStatement close_statement = {
+	"UPDATE linkedin_ingest.scoring_attempts AS a SET charged = r.charged,"
+	" http_status = r.http_status, outcome = r.outcome, error_code = r.error_code,"
+	" error_message = r.error_message, request_id = r.request_id,"
+	" prompt_tokens = r.prompt_tokens, completion_tokens = r.completion_tokens,"
+	" cost_usd = " COST ", sent_at = r.sent_at, first_byte_at = r.first_byte_at,"
+	" finished_at = r.finished_at, recorded_at = clock_timestamp()"
+	" FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17,"
+	"  $18, $19, $20, $21, $22) AS r(id, claim_no, kind, sample, charged, provider, model,"
+	"  http_status, outcome, error_code, error_message, request_id, prompt_tokens,"
+	"  cached_tokens, completion_tokens, input_price, cached_price, output_price, claimed_at,"
+	"  sent_at, first_byte_at, finished_at)"
+	" WHERE a.job_id = r.id AND a.claim_no = r.claim_no AND a.outcome IS NULL"
+	" AND a.sample = r.sample",
+	22, {UUIDARRAYOID, INT4ARRAYOID, TEXTARRAYOID, INT4ARRAYOID, BOOLARRAYOID, TEXTARRAYOID,
+		TEXTARRAYOID, INT4ARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID,
+		INT4ARRAYOID, INT4ARRAYOID, INT4ARRAYOID, NUMERICARRAYOID, NUMERICARRAYOID,
+		NUMERICARRAYOID, TIMESTAMPTZARRAYOID, TIMESTAMPTZARRAYOID, TIMESTAMPTZARRAYOID,
+		TIMESTAMPTZARRAYOID}
+};
+
+static LiStatement spend_statement = {
+	"INSERT INTO linkedin_ingest.spend_daily AS s (day, provider, model, role, template_id,"
+	" calls, prompt_tokens, completion_tokens, cost_usd)"
+	" SELECT (clock_timestamp() AT TIME ZONE 'UTC')::date, r.provider, r.model, r.role,"
+	"  r.template_id, count(*), coalesce(sum(r.prompt_tokens), 0),"
+	"  coalesce(sum(r.completion_tokens), 0), sum(" COST ")"
+	" FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) AS r(provider, model, role,"
+	"  template_id, prompt_tokens, cached_tokens, completion_tokens, input_price,"
+	"  cached_price, output_price)"
+	" GROUP BY r.provider, r.model, r.role, r.template_id"
+	" ORDER BY r.provider, r.model, r.role, r.template_id"
+	" ON CONFLICT ON CONSTRAINT spend_daily_key DO UPDATE SET calls = s.calls + excluded.calls,"
+	" prompt_tokens = s.prompt_tokens + excluded.prompt_tokens,"
+	" completion_tokens = s.completion_tokens + excluded.completion_tokens,"
+	" cost_usd = CASE WHEN excluded.cost_usd IS NULL THEN s.cost_usd"
+	"  ELSE coalesce(s.cost_usd, 0) + excluded.cost_usd END",
+	10, {TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, UUIDARRAYOID, INT4ARRAYOID, INT4ARRAYOID,
+		INT4ARRAYOID, NUMERICARRAYOID, NUMERICARRAYOID, NUMERICARRAYOID}
+};
+
+static LiStatement latest_statement = {
+	"INSERT INTO linkedin_ingest.latest_scores AS l (profile_id, role, stage, job_id, completed_at)"
+	" SELECT DISTINCT ON (j.profile_id, j.role, j.stage) j.profile_id, j.role, j.stage, j.id,"
+	"  j.completed_at"
+	" FROM linkedin_ingest.scoring_jobs AS j"
+	" WHERE j.id = ANY ($1) AND j.stage IS NOT NULL AND j.status = 'completed'"
+	" ORDER BY j.profile_id, j.role, j.stage, j.completed_at DESC, j.id DESC"
+	" ON CONFLICT ON CONSTRAINT latest_scores_key DO UPDATE"
+	" SET job_id = excluded.job_id, completed_at = excluded.completed_at"
+	" WHERE (excluded.completed_at, excluded.job_id) > (l.completed_at, l.job_id)",
+	1, {UUIDARRAYOID}
+};
+
+/* Jobs that wait for one of these; mostly none. */
+static LiStatement dependents_statement = {
+	"SELECT linkedin_ingest.settle_dependents(p.after_job)"
+	" FROM (SELECT DISTINCT d.after_job FROM linkedin_ingest.scoring_jobs AS d"
+	"  WHERE d.after_job = ANY ($1)) AS p",
+	1, {UUIDARRAYOID}
+};
+
+/*
+ * Takes jobs away from workers that are gone.  The claim's call may have been
+ * paid: it gets an attempt row unless one is there already.
+ */
+static LiStatement rescue_statement = {
+	"WITH lost AS ("
+	" UPDATE linkedin_ingest.scoring_jobs AS j SET"
+	"  status = CASE WHEN j.attempts >= j.max_attempts THEN 'failed' ELSE 'pending' END,"
+	"  completed_at = CASE WHEN j.attempts >= j.max_attempts THEN clock_timestamp() END,"
+	"  error = jsonb_build_object('code', 'worker_lost',"
+	"   'message', 'the worker was lost while the model was asked', 'retryable', true,"
+	"   'http_status', NULL, 'attempts', j.attempts, 'at', clock_timestamp())"
+	"  WHERE j.id = ANY (ARRAY ("
+	"   SELECT p.id FROM linkedin_ingest.scoring_jobs AS p"
+	"   WHERE p.status = 'processing' AND p.worker_id <> ALL ($1)"
+	"   LIMIT $2 FOR NO KEY UPDATE SKIP LOCKED))"
+	"  RETURNING j.id, j.claim_no, j.provider, j.model, j.started_at, j.worker_id, j.status),"
+	" closed AS ("
+	" UPDATE linkedin_ingest.scoring_attempts AS a SET outcome = 'unknown',"
+	"  error_code = 'worker_lost', error_message = 'the worker was lost; the call may have been paid',"
+	"  charged = true, recorded_at = clock_timestamp()"
+	"  FROM lost AS l WHERE a.job_id = l.id AND a.outcome IS NULL RETURNING a.job_id),"
+	" written AS ("
+	" INSERT INTO linkedin_ingest.scoring_attempts (job_id, attempt, claim_no, kind, charged,"
+	"  worker_pid, provider, model, outcome, error_code, error_message, claimed_at)"
+	" SELECT l.id, coalesce((SELECT max(a.attempt) FROM linkedin_ingest.scoring_attempts AS a"
+	"   WHERE a.job_id = l.id), 0) + 1, l.claim_no,"
+	"  CASE WHEN l.claim_no = 1 THEN 'first' ELSE 'retry' END, true,"
+	"  (SELECT w.pid FROM linkedin_ingest.workers AS w WHERE w.id = l.worker_id), l.provider,"
+	"  l.model, 'unknown', 'worker_lost', 'the worker was lost; the call may have been paid',"
+	"  l.started_at"
+	" FROM lost AS l"
+	" WHERE NOT EXISTS (SELECT FROM linkedin_ingest.scoring_attempts AS a"
+	"  WHERE a.job_id = l.id AND a.claim_no = l.claim_no))"
+	" SELECT l.id, l.status = 'failed' FROM lost AS l",
+	2, {UUIDARRAYOID, INT8OID}
+};
+
+/* Gives back what this worker holds, uncharged; $2 are the jobs whose call was sent. */
+static LiStatement hand_back_statement = {
+	"WITH back AS ("
+	" UPDATE linkedin_ingest.scoring_jobs AS j SET status = 'pending',"
+	"  attempts = greatest(j.attempts - 1, 0)"
+	"  WHERE j.id = ANY (ARRAY ("
+	"   SELECT p.id FROM linkedin_ingest.scoring_jobs AS p"
+	"   WHERE p.status = 'processing' AND p.worker_id = $1 FOR NO KEY UPDATE SKIP LOCKED))"
+	"  RETURNING j.id, j.claim_no, j.provider, j.model, j.started_at),"
+	" closed AS ("
+	" UPDATE linkedin_ingest.scoring_attempts AS a SET outcome = 'cancelled', charged = false,"
+	"  error_code = 'cancelled', error_message = 'handed back at shutdown',"
+	"  recorded_at = clock_timestamp()"
+	"  FROM back AS b WHERE a.job_id = b.id AND a.outcome IS NULL RETURNING a.job_id),"
+	" written AS ("
+	" INSERT INTO linkedin_ingest.scoring_attempts (job_id, attempt, claim_no, kind, charged,"
+	"  worker_pid, provider, model, outcome, error_code, error_message, claimed_at)"
+	" SELECT b.id, coalesce((SELECT max(a.attempt) FROM linkedin_ingest.scoring_attempts AS a"
+	"   WHERE a.job_id = b.id), 0) + 1, b.claim_no,"
+	"  CASE WHEN b.claim_no = 1 THEN 'first' ELSE 'retry' END, false, pg_backend_pid(),"
+	"  b.provider, b.model, 'cancelled', 'cancelled', 'handed back at shutdown', b.started_at"
+	" FROM back AS b"
+	" WHERE b.id = ANY ($2) AND NOT EXISTS (SELECT FROM linkedin_ingest.scoring_attempts AS a"
+	"  WHERE a.job_id = b.id AND a.claim_no = b.claim_no))"
+	" SELECT count(*) FROM back",
+	2, {UUIDOID, UUIDARRAYOID}
+};
+
+static LiStatement lost_statement = {
+	"SELECT r.ord::int FROM unnest($1, $2, $3) WITH ORDINALITY AS r(id, claim_no, token, ord)"
+	" WHERE NOT EXISTS (SELECT FROM linkedin_ingest.scoring_jobs AS j"
+	"  WHERE j.id = r.id AND j.claim_no = r.claim_no AND j.claim_token = r.token"
+	"  AND j.status = 'processing')",
+	3, {UUIDARRAYOID, INT4ARRAYOID, UUIDARRAYOID}
+};
+
+/* A call that a cancel ended: its job is terminal, so only the attempt is written. */
+static LiStatement cancelled_statement = {
+	"WITH closed AS ("
+	" UPDATE linkedin_ingest.scoring_attempts AS a SET outcome = 'cancelled',"
+	"  error_code = 'cancelled', recorded_at = clock_timestamp(), finished_at = clock_timestamp()"
+	"  WHERE a.job_id = $1 AND a.claim_no = $2 AND a.outcome IS NULL RETURNING a.job_id)"
+	"INSERT INTO linkedin_ingest.scoring_attempts (job_id, attempt, claim_no, kind, sample,"
+	" charged, worker_pid, provider, model, outcome, error_code, error_message, claimed_at,"
+	" sent_at, finished_at)"
+	" SELECT j.id, coalesce((SELECT max(a.attempt) FROM linkedin_ingest.scoring_attempts AS a"
+	"   WHERE a.job_id = j.id), 0) + 1, $2, $3, $4, true, pg_backend_pid(), j.provider, j.model,"
+	"  'cancelled', 'cancelled', 'the job was cancelled', $5, $6, clock_timestamp()"
+	" FROM linkedin_ingest.scoring_jobs AS j"
+	" WHERE j.id = $1 AND j.claim_no = $2 AND j.status = 'cancelled'"
+	" AND NOT EXISTS (SELECT FROM closed)",
+	6, {UUIDOID, INT4OID, TEXTOID, INT4OID, TIMESTAMPTZOID, TIMESTAMPTZOID}
+};
+
+static LiStatement processing_statement = {
+	"SELECT FROM linkedin_ingest.scoring_jobs WHERE status = 'processing' LIMIT 1", 0
+};
+
+static LiStatement beat_statement = {
+	"INSERT INTO linkedin_ingest.workers AS w (id, pid, started_at, heartbeat_at, library_version)"
+	" VALUES ($1, pg_backend_pid(), $2, clock_timestamp(), $3)"
+	" ON CONFLICT (id) DO UPDATE SET heartbeat_at = excluded.heartbeat_at",
+	3, {UUIDOID, TIMESTAMPTZOID, TEXTOID}
+};
+
+static LiStatement forget_statement = {
+	"DELETE FROM linkedin_ingest.workers AS w WHERE w.id <> ALL ($1) AND NOT EXISTS ("
+	" SELECT FROM linkedin_ingest.scoring_jobs AS j"
+	" WHERE j.status = 'processing' AND j.worker_id = w.id)",
+	1, {UUIDARRAYOID}
+};
+
+/*
+ * Without shared memory a session is live when its process is: same pid, same
+ * start.  A start that the caller may not see counts as the same.
+ */
+static LiStatement sessions_statement = {
+	"SELECT w.id FROM linkedin_ingest.workers AS w JOIN pg_stat_activity AS a ON a.pid = w.pid"
+	" WHERE coalesce(a.backend_start, w.started_at) = w.started_at",
+	0
+};
+
+/* ---------- columns of parameters ---------- */
+
+/* A column under construction; rows are appended in the order of the records. */
+typedef struct Column
+{
+	Oid			type;
+	int			n;
+	Datum	   *values;
+	bool	   *nulls;
+} Column;
+
+static void
+columns_init(Column *columns, const LiStatement *statement, int rows)
+{
+	int			i;
+
+	for (i = 0; i < statement->nargs; i++)
+	{
+		columns[i].type = get_element_type(statement->types[i]);
+		columns[i].n = 0;
+		columns[i].values = palloc0(sizeof(Datum) * (rows + 1));
+		columns[i].nulls = palloc0(sizeof(bool) * (rows + 1));
+	}
+}
+
+static void
+put(Column *column, Datum value, bool isnull)
+{
+	column->values[column->n] = value;
+	column->nulls[column->n] = isnull;
+	column->n++;
+}
+
+static void
+put_int(Column *column, int value)
+{
+	put(column, Int32GetDatum(value), false);
+}
+
+static void
+put_int_unless(Column *column, int value, int missing)
+{
+	put(column, Int32GetDatum(value), value == missing);
+}
+
+static void
+put_bool(Column *column, bool value)
+{
+	put(column, BoolGetDatum(value), false);
+}
+
+static void
+put_text(Column *column, const char *value)
+{
+	put(column, value ? CStringGetTextDatum(value) : (Datum) 0, value == NULL);
+}
+
+static void
+put_uuid(Column *column, const pg_uuid_t *value)
+{
+	put(column, UUIDPGetDatum(value), false);
+}
+
+static void
+put_uuid_text(Column *column, const char *value)
+{
+	put(column, value ? DirectFunctionCall1(uuid_in, CStringGetDatum(value)) : (Datum) 0,
+		value == NULL);
+}
+
+static void
+put_numeric(Column *column, const char *value)
+{
+	put(column, value ? DirectFunctionCall3(numeric_in, CStringGetDatum(value),
+											ObjectIdGetDatum(InvalidOid),
+											Int32GetDatum(-1)) : (Datum) 0,
+		value == NULL);
+}
+
+static void
+put_time(Column *column, TimestampTz value)
+{
+	put(column, TimestampTzGetDatum(value), value == 0);
+}
+
+static uint64
+run_columns(LiStatement *statement, Column *columns)
+{
+	Datum		values[LI_SQL_MAX_ARGS];
+	int			i;
+
+	for (i = 0; i < statement->nargs; i++)
+		values[i] = li_sql_array(columns[i].type, columns[i].values, columns[i].nulls,
+								 columns[i].n);
+	return li_sql_run(statement, values, NULL);
+}
+
+static Datum
+uuid_array(List *uuids)
+{
+	Datum	   *values = palloc(sizeof(Datum) * (list_length(uuids) + 1));
+	ListCell   *cell;
+	int			n = 0;
+
+	foreach(cell, uuids)
+		values[n++] = UUIDPGetDatum((pg_uuid_t *) lfirst(cell));
+	return li_sql_array(UUIDOID, values, NULL, n);
+}
+
+static pg_uuid_t *
+copy_uuid(MemoryContext cxt, Datum value)
+{
+	pg_uuid_t  *copy = MemoryContextAlloc(cxt, sizeof(pg_uuid_t));
+
+	memcpy(copy, DatumGetUUIDP(value), sizeof(pg_uuid_t));
+	return copy;
+}
+
+/* ---------- claim ---------- */
+
+/*
+ * Every (lane, priority) with pending jobs, with the time of its first job:
+ * one look into the index for each, however many jobs there are.
+ */
+List *
+li_queue_lanes(MemoryContext out)
+{
+	uint64		n = li_sql_read(&lanes_statement, NULL, NULL);
+	List	   *lanes = NIL;
+	uint64		i;
+	MemoryContext old;
+
+	for (i = 0; i < n; i++)
+	{
+		LiLane	   *lane = MemoryContextAllocZero(out, sizeof(LiLane));
+
+		lane->lane = li_sql_text(out, i, 1);
+		lane->priority = DatumGetInt16(li_sql_value(i, 2, 0));
+		lane->first_run_at = DatumGetTimestampTz(li_sql_value(i, 3, 0));
+		lane->provider = li_sql_text(out, i, 4);
+		lane->model = li_sql_text(out, i, 5);
+		lane->role = li_sql_text(out, i, 6);
+		lane->created_by = li_sql_text(out, i, 7);
+		old = MemoryContextSwitchTo(out);
+		lanes = lappend(lanes, lane);
+		MemoryContextSwitchTo(old);
+	}
+	return lanes;
+}
+
+static LiClaim *
+read_claim(uint64 row, MemoryContext out)
+{
+	MemoryContext cxt = AllocSetContextCreate(out, "linkedin_ingest job",
+											  ALLOCSET_DEFAULT_SIZES);
+	LiClaim    *claim = MemoryContextAllocZero(cxt, sizeof(LiClaim));
+	LiJob	   *job = &claim->job;
+
+	claim->cxt = cxt;
+	memcpy(&claim->id, DatumGetUUIDP(li_sql_value(row, 1, 0)), sizeof(pg_uuid_t));
+	claim->claim_no = DatumGetInt32(li_sql_value(row, 2, 0));
+	memcpy(&claim->token, DatumGetUUIDP(li_sql_value(row, 3, 0)), sizeof(pg_uuid_t));
+	claim->attempts = DatumGetInt32(li_sql_value(row, 4, 0));
+	claim->max_attempts = DatumGetInt32(li_sql_value(row, 5, 0));
+	claim->claimed_at = DatumGetTimestampTz(li_sql_value(row, 6, 0));
+	job->id = li_sql_text(cxt, row, 1);
+	job->profile_id = li_sql_text(cxt, row, 7);
+	job->role = li_sql_text(cxt, row, 8);
+	job->stage = li_sql_text(cxt, row, 9);
+	job->template_id = li_sql_text(cxt, row, 10);
+	job->template_version = DatumGetInt32(li_sql_value(row, 11, Int32GetDatum(0)));
+	job->prompt = li_sql_text(cxt, row, 12);
+	job->provider = li_sql_text(cxt, row, 13);
+	job->model = li_sql_text(cxt, row, 14);
+	job->max_tokens = DatumGetInt32(li_sql_value(row, 15, 0));
+	job->temperature = li_sql_text(cxt, row, 16);
+	job->samples = DatumGetInt32(li_sql_value(row, 17, 0));
+	return claim;
+}
+
+/* Claims up to each lane's quota of due jobs; a list of LiClaim. */
+List *
+li_queue_claim(List *lanes, const pg_uuid_t *worker, MemoryContext out)
+{
+	int			rows = list_length(lanes);
+	Datum	   *names = palloc(sizeof(Datum) * (rows + 1));
+	Datum	   *priorities = palloc(sizeof(Datum) * (rows + 1));
+	Datum	   *quotas = palloc(sizeof(Datum) * (rows + 1));
+	Datum		values[5];
+	List	   *claims = NIL;
+	ListCell   *cell;
+	uint64		n;
+	uint64		i;
+	int			lane_count = 0;
+
+	foreach(cell, lanes)
+	{
+		LiLane	   *lane = lfirst(cell);
+
+		if (lane->quota <= 0)
+			continue;
+		names[lane_count] = CStringGetTextDatum(lane->lane);
+		priorities[lane_count] = Int16GetDatum(lane->priority);
+		quotas[lane_count] = Int32GetDatum(lane->quota);
+		lane_count++;
+	}
+	if (lane_count == 0)
+		return NIL;
+
+	values[0] = li_sql_array(TEXTOID, names, NULL, lane_count);
+	values[1] = li_sql_array(INT2OID, priorities, NULL, lane_count);
+	values[2] = li_sql_array(INT4OID, quotas, NULL, lane_count);
+	values[3] = UUIDPGetDatum(worker);
+	values[4] = TimestampTzGetDatum(GetCurrentTimestamp());
+	n = li_sql_run(&claim_statement, values, NULL);
+	for (i = 0; i < n; i++)
+	{
+		LiClaim    *claim = read_claim(i, out);
+		MemoryContext old = MemoryContextSwitchTo(out);
+
+		claims = lappend(claims, claim);
+		MemoryContextSwitchTo(old);
+	}
+	return claims;
+}
+
+/* ---------- record ---------- */
+
+static char *
+text_array_literal(const char *const *items)
+{
+	int			n = 0;
+	Datum	   *values;
+	Oid			out;
+	bool		varlena;
+	int			i;
+
+	if (items == NULL || items[0] == NULL)
+		return NULL;
+	while (items[n] != NULL)
+		n++;
+	values = palloc(sizeof(Datum) * n);
+	for (i = 0; i < n; i++)
+		values[i] = CStringGetTextDatum(items[i]);
+	getTypeOutputInfo(TEXTARRAYOID, &out, &varlena);
+	return OidOutputFunctionCall(out, li_sql_array(TEXTOID, values, NULL, n));
+}
+
+/* The update of the jobs; says in each record whether the claim still held. */
+static void
+record_jobs(List *records)
+{
+	Column		c[LI_SQL_MAX_ARGS];
+	ListCell   *cell;
+	uint64		n;
+	uint64		i;
+	int			ord = 0;
+
+	columns_init(c, &record_statement, list_length(records));
+	foreach(cell, records)
+	{
+		LiRecord   *r = lfirst(cell);
+		const LiCallRecord *call = r->call;
+		const LiResult *result = r->result;
+
+		put_int(&c[0], ord++);
+		put_uuid(&c[1], &r->claim->id);
+		put_int(&c[2], r->claim->claim_no);
+		put_uuid(&c[3], &r->claim->token);
+		put_text(&c[4], r->status);
+		put_time(&c[5], r->run_at);
+		put_int(&c[6], r->give_back ? 1 : 0);
+		put_bool(&c[7], r->retryable);
+		put_int_unless(&c[8], call ? call->http_status : 0, 0);
+		put_text(&c[9], r->error_code);
+		put_text(&c[10], r->error_message);
+		put_text(&c[11], r->request);
+		put_text(&c[12], r->reply);
+		put_text(&c[13], result ? result->parsed_score : NULL);
+		put_numeric(&c[14], result ? result->overall_score : NULL);
+		put_text(&c[15], result ? result->recommended_role : NULL);
+		put_bool(&c[16], result ? result->needs_review : false);
+		put_text(&c[17], result ? text_array_literal(result->review_reasons) : NULL);
+		put_int_unless(&c[18], call ? call->prompt_tokens : -1, -1);
+		put_int_unless(&c[19], call ? call->cached_tokens : -1, -1);
+		put_int_unless(&c[20], call ? call->completion_tokens : -1, -1);
+		put_numeric(&c[21], call ? call->input_price : NULL);
+		put_numeric(&c[22], call ? call->cached_price : NULL);
+		put_numeric(&c[23], call ? call->output_price : NULL);
+		r->stored = false;
+	}
+
+	n = run_columns(&record_statement, c);
+	for (i = 0; i < n; i++)
+	{
+		LiRecord   *r = list_nth(records, DatumGetInt32(li_sql_value(i, 1, 0)));
+
+		r->stored = true;
+	}
+}
+
+static void
+put_call(Column *c, const LiRecord *r, const LiCallRecord *call)
+{
+	put_uuid(&c[0], &r->claim->id);
+	put_int(&c[1], r->claim->claim_no);
+	put_text(&c[2], call->kind);
+	put_int(&c[3], call->sample);
+	put_bool(&c[4], call->charged);
+	put_text(&c[5], r->claim->job.provider);
+	put_text(&c[6], r->claim->job.model);
+	put_int_unless(&c[7], call->http_status, 0);
+	put_text(&c[8], call->outcome);
+	put_text(&c[9], call->error_code);
+	put_text(&c[10], call->error_message);
+	put_text(&c[11], call->request_id);
+	put_int_unless(&c[12], call->prompt_tokens, -1);
+	put_int_unless(&c[13], call->cached_tokens, -1);
+	put_int_unless(&c[14], call->completion_tokens, -1);
+	put_numeric(&c[15], call->input_price);
+	put_numeric(&c[16], call->cached_price);
+	put_numeric(&c[17], call->output_price);
+	put_time(&c[18], r->claim->claimed_at);
+	put_time(&c[19], call->sent_at);
+	put_time(&c[20], call->first_byte_at);
+	put_time(&c[21], call->finished_at);
+}
+
+/* Attempt rows: new ones, ones that were open, and open ones for what follows. */
+static void
+record_attempts(List *records)
+{
+	Column		fresh[LI_SQL_MAX_ARGS];
+	Column		open[LI_SQL_MAX_ARGS];
+	ListCell   *cell;
+
+	columns_init(fresh, &attempts_statement, list_length(records));
+	columns_init(open, &close_statement, list_length(records));
+	foreach(cell, records)
+	{
+		LiRecord   *r = lfirst(cell);
+
+		if (r->stored && r->call != NULL)
+			put_call(r->call->open_attempt > 0 ? open : fresh, r, r->call);
+	}
+	if (fresh[0].n > 0)
+		run_columns(&attempts_statement, fresh);
+	if (open[0].n > 0)
+		run_columns(&close_statement, open);
+
+	foreach(cell, records)
+	{
+		LiRecord   *r = lfirst(cell);
+
+		if (r->stored && r->next != NULL)
+		{
+			columns_init(fresh, &attempts_statement, 1);
+			put_call(fresh, r, r->next);
+			run_columns(&attempts_statement, fresh);
+			r->next_attempt = DatumGetInt32(li_sql_value(0, 2, 0));
+		}
+	}
+}
+
+static void
+record_spend(List *records)
+{
+	Column		c[LI_SQL_MAX_ARGS];
+	ListCell   *cell;
+
+	columns_init(c, &spend_statement, list_length(records));
+	foreach(cell, records)
+	{
+		LiRecord   *r = lfirst(cell);
+
+		if (!r->stored || r->call == NULL)
+			continue;
+		put_text(&c[0], r->claim->job.provider);
+		put_text(&c[1], r->claim->job.model);
+		put_text(&c[2], r->claim->job.role);
+		put_uuid_text(&c[3], r->claim->job.template_id);
+		put_int_unless(&c[4], r->call->prompt_tokens, -1);
+		put_int_unless(&c[5], r->call->cached_tokens, -1);
+		put_int_unless(&c[6], r->call->completion_tokens, -1);
+		put_numeric(&c[7], r->call->input_price);
+		put_numeric(&c[8], r->call->cached_price);
+		put_numeric(&c[9], r->call->output_price);
+	}
+	if (c[0].n > 0)
+		run_columns(&spend_statement, c);
+}
+
+static bool
+is_terminal(const char *status)
+{
+	return strcmp(status, "completed") == 0 || strcmp(status, "failed") == 0;
+}
+
+/*
+ * Writes one step of each job: its row, the attempt, the bill, the latest
+ * score, its dependents.  A job may stand in the list once.  Sets "stored"
+ * and "next_attempt" of each record.
+ */
+void
+li_queue_record(List *records)
+{
+	List	   *completed = NIL;
+	List	   *ended = NIL;
+	ListCell   *cell;
+	Datum		ids;
+
+	record_jobs(records);
+	record_attempts(records);
+	record_spend(records);
+
+	foreach(cell, records)
+	{
+		LiRecord   *r = lfirst(cell);
+
+		if (!r->stored || !is_terminal(r->status))
+			continue;
+		ended = lappend(ended, unconstify(pg_uuid_t *, &r->claim->id));
+		if (strcmp(r->status, "completed") == 0)
+			completed = lappend(completed, unconstify(pg_uuid_t *, &r->claim->id));
+	}
+	if (completed != NIL)
+	{
+		ids = uuid_array(completed);
+		li_sql_run(&latest_statement, &ids, NULL);
+	}
+	if (ended != NIL)
+	{
+		ids = uuid_array(ended);
+		li_sql_run(&dependents_statement, &ids, NULL);
+	}
+}
+
+/*
+ * Queues the notices (payload texts); the commit sends them.  For a
+ * transaction of its own: its failure must not touch a job.
+ */
+void
+li_queue_notify(List *payloads)
+{
+	ListCell   *cell;
+
+	foreach(cell, payloads)
+		Async_Notify("linkedin_ingest", lfirst(cell));
+}
+
+/* ---------- rescue, hand-back, cancel ---------- */
+
+/* Ids of the sessions that are live in a server without shared memory. */
+List *
+li_queue_live_workers(MemoryContext out)
+{
+	uint64		n = li_sql_read(&sessions_statement, NULL, NULL);
+	List	   *live = NIL;
+	uint64		i;
+
+	for (i = 0; i < n; i++)
+	{
+		MemoryContext old = MemoryContextSwitchTo(out);
+
+		live = lappend(live, copy_uuid(out, li_sql_value(i, 1, 0)));
+		MemoryContextSwitchTo(old);
+	}
+	return live;
+}
+
+/* Whether any job is processing. */
+bool
+li_queue_is_processing(void)
+{
+	return li_sql_read(&processing_statement, NULL, NULL) > 0;
+}
+
+/*
+ * A job's state as of now, whatever the transaction's snapshot; NULL: there is
+ * no such job.  *own: the row was written by the current transaction.
+ */
+char *
+li_queue_state(const pg_uuid_t *job, MemoryContext out, bool *own)
+{
+	static SPIPlanPtr plan = NULL;
+	Oid			types[1] = {UUIDOID};
+	Datum		values[1];
+	Snapshot	latest;
+
+	*own = false;
+	if (plan == NULL)
+	{
+		plan = SPI_prepare("SELECT j.status, j.xmin FROM linkedin_ingest.scoring_jobs AS j"
+						   " WHERE j.id = $1", 1, types);
+		if (plan == NULL || SPI_keepplan(plan) != 0)
+			elog(ERROR, "could not prepare a statement: %s", SPI_result_code_string(SPI_result));
+	}
+	values[0] = UUIDPGetDatum(job);
+	latest = RegisterSnapshot(GetLatestSnapshot());
+	if (SPI_execute_snapshot(plan, values, NULL, latest, InvalidSnapshot, true, false, 1) != SPI_OK_SELECT)
+		elog(ERROR, "could not read a job's state");
+	UnregisterSnapshot(latest);
+	if (SPI_processed == 0)
+		return NULL;
+	*own = TransactionIdIsCurrentTransactionId(DatumGetTransactionId(li_sql_value(0, 2, 0)));
+	return li_sql_text(out, 0, 1);
+}
+
+/*
+ * Takes jobs from workers that are not among the live ones; returns how many.
+ * They stay charged: a job that kills its worker must not do so for ever.
+ */
+int
+li_queue_rescue(List *live)
+{
+	Datum		values[2];
+	List	   *failed = NIL;
+	uint64		n;
+	uint64		i;
+
+	values[0] = uuid_array(live);
+	values[1] = Int64GetDatum(RESCUE_BATCH);
+	n = li_sql_run(&rescue_statement, values, NULL);
+	for (i = 0; i < n; i++)
+		if (DatumGetBool(li_sql_value(i, 2, BoolGetDatum(false))))
+			failed = lappend(failed, copy_uuid(CurrentMemoryContext, li_sql_value(i, 1, 0)));
+	if (failed != NIL)
+	{
+		Datum		ids = uuid_array(failed);
+
+		li_sql_run(&dependents_statement, &ids, NULL);
+	}
+	return (int) n;
+}
+
+/*
+ * Gives back, uncharged, every job the worker holds; "sent" lists the ids
+ * (pg_uuid_t *) whose call had been sent.  Waits for nothing: rows and a table
+ * that somebody else has locked are left to the rescue.  Returns the number of
+ * jobs, -1 when the table was locked.
+ */
+int
+li_queue_hand_back(const pg_uuid_t *worker, List *sent)
+{
+	Oid			schema = get_namespace_oid("linkedin_ingest", true);
+	Oid			jobs = OidIsValid(schema) ? get_relname_relid("scoring_jobs", schema) : InvalidOid;
+	Oid			attempts = OidIsValid(schema) ? get_relname_relid("scoring_attempts", schema) : InvalidOid;
+	Datum		values[2];
+
+	if (!OidIsValid(jobs) || !OidIsValid(attempts) ||
+		!ConditionalLockRelationOid(jobs, RowExclusiveLock) ||
+		!ConditionalLockRelationOid(attempts, RowExclusiveLock))
+		return -1;
+
+	values[0] = UUIDPGetDatum(worker);
+	values[1] = uuid_array(sent);
+	li_sql_run(&hand_back_statement, values, NULL);
+	return (int) DatumGetInt64(li_sql_value(0, 1, Int64GetDatum(0)));
+}
+
+/* Which of the claims no longer hold: cancelled, rescued or deleted. */
+List *
+li_queue_lost(List *claims, MemoryContext out)
+{
+	Column		c[LI_SQL_MAX_ARGS];
+	List	   *lost = NIL;
+	ListCell   *cell;
+	uint64		n;
+	uint64		i;
+
+	columns_init(c, &lost_statement, list_length(claims));
+	foreach(cell, claims)
+	{
+		LiClaim    *claim = lfirst(cell);
+
+		put_uuid(&c[0], &claim->id);
+		put_int(&c[1], claim->claim_no);
+		put_uuid(&c[2], &claim->token);
+	}
+	n = run_columns(&lost_statement, c);
+	for (i = 0; i < n; i++)
+	{
+		MemoryContext old = MemoryContextSwitchTo(out);
+
+		lost = lappend(lost, list_nth(claims, DatumGetInt32(li_sql_value(i, 1, 0)) - 1));
+		MemoryContextSwitchTo(old);
+	}
+	return lost;
+}
+
+/* The attempt row of a call that was aborted because its job was cancelled. */
+void
+li_queue_record_cancelled(const LiClaim *claim, const LiCallRecord *call)
+{
+	Datum		values[6];
+
+	values[0] = UUIDPGetDatum(&claim->id);
+	values[1] = Int32GetDatum(claim->claim_no);
+	values[2] = CStringGetTextDatum(call->kind);
+	values[3] = Int32GetDatum(call->sample);
+	values[4] = TimestampTzGetDatum(claim->claimed_at);
+	values[5] = TimestampTzGetDatum(call->sent_at);
+	li_sql_run(&cancelled_statement, values, NULL);
+}
+
+/* ---------- workers ---------- */
+
+/* Writes the worker's row; for a worker that owns jobs, now and then. */
+void
+li_queue_beat(const pg_uuid_t *worker, TimestampTz started_at)
+{
+	Datum		values[3];
+
+	values[0] = UUIDPGetDatum(worker);
+	values[1] = TimestampTzGetDatum(started_at);
+	values[2] = CStringGetTextDatum(LI_VERSION);
+	li_sql_run(&beat_statement, values, NULL);
+}
+
+/* Removes the rows of incarnations that are gone and own nothing. */
+void
+li_queue_forget_workers(List *live)
+{
+	Datum		ids = uuid_array(live);
+
+	li_sql_run(&forget_statement, &ids, NULL);
+}

@@ -1,0 +1,283 @@
+/*-------------------------------------------------------------------------
+ *
+ * worker.c
+ *		The background worker of one database: process, signals, way out.
+ *
+ * It turns the engine's cycle and sleeps on one wait event set that sees its
+ * latch, the death of the postmaster and, through the transfers' own epoll
+ * descriptor, every socket.
+ *
+ * SIGTERM is "die": it also interrupts a wait for a lock.  Whatever the reason
+ * for leaving, one exit callback hands back what is in flight, uncharged; it
+ * is registered after the connection was made, so it runs before the backend
+ * gives up its transactions.  A second one, registered before, frees the slot
+ * at the very end.
+ *
+ * An error in a cycle is reported and the cycle turned again after a pause
+ * that doubles: what is in flight stays in flight.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <signal.h>
+
+#include "access/relation.h"
+#include "access/xact.h"
+#include "catalog/pg_authid.h"
+#include "commands/extension.h"
+#include "executor/spi.h"
+#include "miscadmin.h"
+#include "pgstat.h"
+#include "postmaster/bgworker.h"
+#include "postmaster/interrupt.h"
+#include "storage/ipc.h"
+#include "storage/latch.h"
+#include "storage/lmgr.h"
+#include "storage/proc.h"
+#include "storage/procsignal.h"
+#include "tcop/tcopprot.h"
+#include "utils/acl.h"
+#include "utils/guc.h"
+#include "utils/memutils.h"
+#include "utils/snapmgr.h"
+#include "utils/syscache.h"
+#include "utils/timestamp.h"
+
+#include "settings.h"
+#include "worker/engine.h"
+#include "worker/extension.h"
+#include "worker/shared_state.h"
+#include "worker/wakeup.h"
+#include "worker/worker.h"
+
+#define MAX_ERROR_PAUSE_MS 60000
+
+static LiSlot *my_slot;
+static LiEngine *engine;
+static LiExit exit_reason = LI_EXIT_CRASH;
+static bool handing_back;
+
+/* ---------- transactions ---------- */
+
+/*
+ * Leaves for good when the extension is gone.  A share lock on it is kept to
+ * the end of the transaction, so that DROP EXTENSION waits for that moment and
+ * no longer.
+ */
+static bool
+worker_begin(void)
+{
+	SetCurrentStatementStartTimestamp();
+	StartTransactionCommand();
+	PushActiveSnapshot(GetTransactionSnapshot());
+	if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "could not connect to SPI");
+	switch (li_extension_lock())
+	{
+		case LI_EXTENSION_PRESENT:
+			return true;
+		case LI_EXTENSION_ABSENT:
+			exit_reason = LI_EXIT_ABSENT;
+			break;
+		case LI_EXTENSION_OTHER_VERSION:
+			li_slot_set_state(my_slot, LI_STATE_PAUSED,
+							  "the library is not of the extension's version; run ALTER EXTENSION linkedin_ingest UPDATE");
+			break;
+	}
+	SPI_finish();
+	PopActiveSnapshot();
+	CommitTransactionCommand();
+	if (exit_reason == LI_EXIT_ABSENT && !handing_back)
+		proc_exit(0);
+	return false;
+}
+
+static void
+worker_commit(void)
+{
+	SPI_finish();
+	PopActiveSnapshot();
+	CommitTransactionCommand();
+	pgstat_report_stat(true);
+}
+
+static const LiTxn worker_txn = {worker_begin, worker_commit};
+
+/* ---------- exit ---------- */
+
+/* Runs first: gives the jobs back while transactions still work. */
+static void
+hand_back_at_exit(int code, Datum arg)
+{
+	if (engine == NULL || li_engine_in_flight(engine) == 0 || my_slot->superseded)
+		return;
+	handing_back = true;
+	AbortOutOfAnyTransaction();
+	/* A synchronous standby must not hold up the shutdown. */
+	SetConfigOption("synchronous_commit", "local", PGC_USERSET, PGC_S_OVERRIDE);
+	li_engine_hand_back(engine);
+}
+
+/* Runs last: the slot is free for another. */
+static void
+release_at_exit(int code, Datum arg)
+{
+	li_slot_release(my_slot, exit_reason);
+}
+
+/* ---------- start ---------- */
+
+/*
+ * The settings of a process whose statements all are look-ups in indexes; they
+ * beat ALTER DATABASE SET.
+ */
+static void
+fix_settings(void)
+{
+	li_engine_settings(GUC_ACTION_SET);
+	SetConfigOption("lock_timeout", "10s", PGC_USERSET, PGC_S_OVERRIDE);
+	SetConfigOption("default_transaction_isolation", "read committed", PGC_USERSET, PGC_S_OVERRIDE);
+	SetConfigOption("default_transaction_read_only", "off", PGC_USERSET, PGC_S_OVERRIDE);
+	SetConfigOption("idle_in_transaction_session_timeout", "0", PGC_USERSET, PGC_S_OVERRIDE);
+	/* A committed claim must survive, or a paid call would be invisible. */
+	if (synchronous_commit == SYNCHRONOUS_COMMIT_OFF)
+		SetConfigOption("synchronous_commit", "local", PGC_USERSET, PGC_S_OVERRIDE);
+}
+
+/* Takes the configured role; until then the process is the bootstrap superuser. */
+static void
+become_worker_role(void)
+{
+	Oid			role;
+
+	if (li_worker_role[0] == '\0')
+		return;
+	StartTransactionCommand();
+	role = get_role_oid(li_worker_role, true);
+	if (!OidIsValid(role))
+	{
+		li_slot_set_state(my_slot, LI_STATE_PAUSED,
+						  "linkedin_ingest.worker_role does not exist");
+		ereport(FATAL,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("role \"%s\" does not exist", li_worker_role),
+				 errhint("Check linkedin_ingest.worker_role.")));
+	}
+	SetSessionAuthorization(role, superuser_arg(role));
+	CommitTransactionCommand();
+}
+
+/* ---------- main loop ---------- */
+
+static void
+handle_interrupts(uint32 *wake)
+{
+	CHECK_FOR_INTERRUPTS();
+	if (ConfigReloadPending)
+	{
+		ConfigReloadPending = false;
+		ProcessConfigFile(PGC_SIGHUP);
+		*wake |= LI_WAKE_CONFIG;
+	}
+	if (*wake & LI_WAKE_LEAVE)
+	{
+		exit_reason = LI_EXIT_LEFT;
+		proc_exit(0);
+	}
+	if (my_slot->superseded)
+		ereport(FATAL,
+				(errcode(ERRCODE_ADMIN_SHUTDOWN),
+				 errmsg("linkedin_ingest worker was replaced because it gave no sign of life")));
+}
+
+/*
+ * One cycle; returns how long to sleep.  An error is reported here and turned
+ * into a pause.
+ */
+static int
+guarded_cycle(uint32 wake, int *error_pause_ms)
+{
+	MemoryContext cxt = CurrentMemoryContext;
+	volatile int sleep_ms = 0;
+
+	PG_TRY();
+	{
+		sleep_ms = li_engine_cycle(engine, wake);
+		*error_pause_ms = 0;
+	}
+	PG_CATCH();
+	{
+		MemoryContextSwitchTo(cxt);
+		HOLD_INTERRUPTS();
+		EmitErrorReport();
+		AbortOutOfAnyTransaction();
+		FlushErrorState();
+		RESUME_INTERRUPTS();
+		*error_pause_ms = Min(Max(*error_pause_ms * 2, 500), MAX_ERROR_PAUSE_MS);
+		sleep_ms = *error_pause_ms;
+	}
+	PG_END_TRY();
+	MemoryContextSwitchTo(cxt);
+	return sleep_ms;
+}
+
+static void
+report_activity(void)
+{
+	const char *paused = li_engine_pause_reason(engine);
+	char		text[LI_REASON_LEN + 32];
+
+	if (paused[0])
+		snprintf(text, sizeof(text), "paused: %s", paused);
+	else if (li_engine_in_flight(engine) > 0)
+		snprintf(text, sizeof(text), "%d jobs in flight", li_engine_in_flight(engine));
+	else
+		strlcpy(text, "waiting for jobs", sizeof(text));
+	pgstat_report_activity(li_engine_in_flight(engine) > 0 ? STATE_RUNNING : STATE_IDLE, text);
+}
+
+void
+li_worker_main(Datum slot_number)
+{
+	int			error_pause_ms = 0;
+	uint32		pending_wake = 0;
+
+	my_slot = &li_shared->slots[DatumGetInt32(slot_number)];
+	before_shmem_exit(release_at_exit, 0);
+
+	pqsignal(SIGTERM, die);
+	pqsignal(SIGHUP, SignalHandlerForConfigReload);
+	BackgroundWorkerUnblockSignals();
+
+	li_slot_occupy(my_slot);
+	BackgroundWorkerInitializeConnectionByOid(my_slot->database, InvalidOid, 0);
+	become_worker_role();
+	fix_settings();
+	li_wakeup_mute(true);
+
+	/* Is there anything to serve? */
+	if (worker_begin())
+	{
+		worker_commit();
+		li_slot_set_state(my_slot, LI_STATE_RUNNING, "");
+		li_database_present(my_slot->database);
+	}
+	engine = li_engine_create(TopMemoryContext, &worker_txn, my_slot);
+	before_shmem_exit(hand_back_at_exit, 0);
+	pending_wake = LI_WAKE_RESCUE;
+
+	for (;;)
+	{
+		uint32		wake = pg_atomic_exchange_u32(&my_slot->wake, 0) | pending_wake;
+		int			sleep_ms;
+
+		handle_interrupts(&wake);
+		sleep_ms = guarded_cycle(wake, &error_pause_ms);
+		/* What a failed cycle was to do is still to be done. */
+		pending_wake = error_pause_ms > 0 ? wake : 0;
+		report_activity();
+		if (sleep_ms > 0)
+			li_engine_wait(engine, Min(sleep_ms, li_lease_interval / 4));
+	}
+}

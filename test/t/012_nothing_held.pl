@@ -1,0 +1,67 @@
+# While a hundred models think, the worker holds nothing that anybody needs.
+
+use strict;
+use warnings FATAL => 'all';
+
+use LinkedinIngest::Test;
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+use Time::HiRes qw(time);
+
+my $model = start_model();
+my $node = new_node('main', model => $model,
+	conf => "linkedin_ingest.max_jobs_per_profile_per_hour = 0\nautovacuum = off");
+my $db = 'postgres';
+
+$node->safe_psql($db, 'CREATE DATABASE other');
+my $profile = ingest($node, $db, 'cassidy/marisol-okonkwo-reyes');
+my $pid = wait_for_worker($node, $db);
+
+use_model($node, $db, $model, 'latency=20000');
+$node->safe_psql($db, "SELECT count(linkedin_ingest.score_profile('$profile', 'CTO')) FROM generate_series(1, 100)");
+wait_for_inflight($model, 100);
+wait_for_sql($node, $db, "SELECT state IN ('idle', 'active') AND query = '100 jobs in flight' FROM pg_stat_activity WHERE pid = $pid");
+
+# The flight is not over before 20 s: what follows has to be quicker.
+is($node->safe_psql($db, "SELECT backend_xid IS NULL, backend_xmin IS NULL, xact_start IS NULL FROM pg_stat_activity WHERE pid = $pid"),
+	't|t|t', 'no transaction, no snapshot');
+is($node->safe_psql($db, "SELECT count(*) FROM pg_locks WHERE pid = $pid"), '0', 'no lock');
+
+$node->safe_psql($db, qq{
+	CREATE TABLE litter (i int);
+	INSERT INTO litter SELECT generate_series(1, 1000);
+	DELETE FROM litter;
+	SELECT pg_stat_force_next_flush();});
+my ($ret, $out, $err) = $node->psql($db, 'VACUUM (VERBOSE) litter');
+like($err, qr/1000 removed|removed 1000|tuples: 1000 removed/, 'VACUUM removes what died meanwhile');
+($ret, $out, $err) = $node->psql($db, 'VACUUM (VERBOSE) linkedin_ingest.scoring_jobs');
+like($err, qr/tuples: [1-9]\d* removed, \d+ remain, 0 are dead but not yet removable/,
+	'also in the queue itself: the rows that the claim replaced');
+
+is($node->safe_psql($db, "SELECT count(*) FROM (SELECT FROM linkedin_ingest.scoring_jobs WHERE status = 'processing' FOR UPDATE NOWAIT) s"),
+	'100', 'every claimed row can be locked');
+$node->safe_psql($db, "SET lock_timeout = '1s'; ALTER TABLE linkedin_ingest.scoring_jobs ADD COLUMN passing_fancy int; ALTER TABLE linkedin_ingest.scoring_jobs DROP COLUMN passing_fancy");
+pass('so can the table');
+
+my $start = time;
+$node->safe_psql($db, 'DROP DATABASE other');
+my $took = time - $start;
+cmp_ok($took, '<', 4, sprintf('DROP DATABASE of another database does not wait (%.0f ms)', 1000 * $took));
+
+is(scalar(grep { $_->{outcome} eq 'open' } ledger($model)), 100, 'all that time 100 calls were open');
+
+$start = time;
+$node->stop('fast');
+$took = time - $start;
+cmp_ok($took, '<', 6, sprintf('a fast shutdown does not wait for the models (%.0f ms)', 1000 * $took));
+
+# Handed back, uncharged; the calls, possibly paid, are on record.
+$node->start;
+wait_for_sql($node, $db, "SELECT count(*) FROM linkedin_ingest.scoring_attempts WHERE outcome = 'cancelled' AND NOT charged AND claim_no = 1", '100');
+pass('100 calls recorded as cancelled and uncharged');
+is($node->safe_psql($db, 'SELECT max(attempts) FROM linkedin_ingest.scoring_jobs'), '1', 'the jobs were given back uncharged');
+is($node->safe_psql($db, 'SELECT count(*) FROM linkedin_ingest.queue_anomalies'), '0', 'no anomalies');
+
+$node->stop('fast');
+done_testing();
