@@ -46,7 +46,7 @@ EXTVERSION := $(shell sed -n "s/^default_version *= *'\(.*\)'/\1/p" $(LI_SRC)/$(
 # The install script, by subject, in the order of their dependencies.
 SQL_PIECES = schema roles profiles sources providers templates jobs worker ingest \
 	seeds_templates scoring views operation dump access
-SQL_FILES = $(wildcard $(SQL_PIECES:%=$(LI_SRC)/sql/%.sql))
+SQL_FILES = $(SQL_PIECES:%=$(LI_SRC)/sql/%.sql)
 DATA_built = sql/$(EXTENSION)--$(EXTVERSION).sql
 
 SRCS := $(sort $(wildcard $(LI_SRC)/src/*.c $(LI_SRC)/src/*/*.c))

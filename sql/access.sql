@@ -1,36 +1,6 @@
 /* access.sql: who may use what; the last piece */
 
 /*
- * Nothing of ours is for PUBLIC, nor for a role to which the database grants
- * new objects by default (ALTER DEFAULT PRIVILEGES): access is by
- * grant_access() alone.
- */
-DO $$
-DECLARE
-	granted record;
-BEGIN
-	FOR granted IN
-		SELECT DISTINCT o.kind, o.name, CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE a.grantee::regrole::text END AS grantee
-		FROM (SELECT 'ROUTINE' AS kind, p.oid::regprocedure::text AS name, p.proowner AS owner,
-				coalesce(p.proacl, acldefault('f', p.proowner)) AS acl
-			  FROM pg_proc p WHERE p.pronamespace IN ('linkedin_ingest'::regnamespace, 'linkedin_api'::regnamespace)
-			  UNION ALL
-			  SELECT CASE c.relkind WHEN 'S' THEN 'SEQUENCE' ELSE 'TABLE' END, c.oid::regclass::text, c.relowner, c.relacl
-			  FROM pg_class c WHERE c.relnamespace IN ('linkedin_ingest'::regnamespace, 'linkedin_api'::regnamespace)
-				AND c.relkind IN ('r', 'v', 'S')
-			  UNION ALL
-			  SELECT 'SCHEMA', n.oid::regnamespace::text, n.nspowner, n.nspacl
-			  FROM pg_namespace n WHERE n.oid IN ('linkedin_ingest'::regnamespace, 'linkedin_api'::regnamespace)) o
-		CROSS JOIN LATERAL aclexplode(o.acl) a
-		WHERE a.grantee <> o.owner
-	LOOP
-		EXECUTE format('REVOKE ALL ON %s %s FROM %s', granted.kind, granted.name, granted.grantee);
-	END LOOP;
-END
-$$;
-REVOKE ALL ON ALL ROUTINES IN SCHEMA linkedin_ingest, linkedin_api FROM PUBLIC;
-
-/*
  * What each level adds, by name; a wrapper in linkedin_api has the name and
  * the level of what it wraps.  Views are for readers unless named here.
  */
@@ -47,12 +17,12 @@ BEGIN ATOMIC
 			'prompt_templates', 'prompt_template_versions', 'prompt_template_activations',
 			'llm_models', 'scoring_jobs', 'scoring_attempts', 'latest_scores', 'spend_daily']),
 		('reader', 'EXECUTE', ARRAY[
-			'normalize_linkedin_url', 'linkedin_url_kind', 'find_profile', 'recommended_templates', 'template_diff',
+			'normalize_linkedin_url', 'linkedin_url_kind', 'find_profile',
 			'is_startup', 'company_age', 'headquarters', 'score_band',
 			'job_status', 'wait_for_job', 'lane_problem']),
 
 		('scorer', 'EXECUTE', ARRAY[
-			'canonical_profile', 'canonical_company', 'ingest_profile', 'ingest_profiles', 'ingest_company',
+			'canonical_profile', 'ingest_profile', 'ingest_profiles',
 			'score_profile', 'score_profiles', 'explain_score', 'retry_job', 'cancel_job']),
 
 		('operator', 'SELECT', ARRAY[
@@ -63,11 +33,12 @@ BEGIN ATOMIC
 		('operator', 'DELETE', ARRAY['profiles']),
 		('operator', 'EXECUTE', ARRAY[
 			'pause_worker', 'resume_worker', 'unblock_provider',
-			'activate_template', 'restore_template_version', 'merge_profiles', 'forget_profile',
+			'activate_template',
 			'worker_slots', 'worker_problem', 'worker_reason', 'live_workers',
 			'account_states', 'home_problem', 'this_home',
 			/* called by defaults, triggers, checks and generated columns */
-			'uuid_v7', 'outer_user', 'is_restoring', 'mapping_fault']),
+			'uuid_v7', 'outer_user', 'is_restoring', 'mapping_fault',
+			'raise_faults', 'template_faults']),
 
 		('worker', 'SELECT', ARRAY[
 			'roles', 'profiles', 'experiences', 'educations', 'companies',
@@ -148,7 +119,34 @@ $$;
 COMMENT ON FUNCTION linkedin_ingest.grant_access(regrole, text) IS
 	'gives a role the privileges of one level, instead of any it had: anonymous, reader, scorer, operator or worker; for superusers';
 
-REVOKE ALL ON ALL ROUTINES IN SCHEMA linkedin_ingest, linkedin_api FROM PUBLIC;
+/*
+ * Nothing of ours is for PUBLIC, nor for a role to which the database grants
+ * new objects by default (ALTER DEFAULT PRIVILEGES): access is by
+ * grant_access() alone.
+ */
+DO $$
+DECLARE
+	granted record;
+BEGIN
+	FOR granted IN
+		SELECT DISTINCT o.kind, o.name, CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE a.grantee::regrole::text END AS grantee
+		FROM (SELECT 'ROUTINE' AS kind, p.oid::regprocedure::text AS name, p.proowner AS owner,
+				coalesce(p.proacl, acldefault('f', p.proowner)) AS acl
+			  FROM pg_proc p WHERE p.pronamespace IN ('linkedin_ingest'::regnamespace, 'linkedin_api'::regnamespace)
+			  UNION ALL
+			  SELECT CASE c.relkind WHEN 'S' THEN 'SEQUENCE' ELSE 'TABLE' END, c.oid::regclass::text, c.relowner, c.relacl
+			  FROM pg_class c WHERE c.relnamespace IN ('linkedin_ingest'::regnamespace, 'linkedin_api'::regnamespace)
+				AND c.relkind IN ('r', 'v', 'S')
+			  UNION ALL
+			  SELECT 'SCHEMA', n.oid::regnamespace::text, n.nspowner, n.nspacl
+			  FROM pg_namespace n WHERE n.oid IN ('linkedin_ingest'::regnamespace, 'linkedin_api'::regnamespace)) o
+		CROSS JOIN LATERAL aclexplode(o.acl) a
+		WHERE a.grantee <> o.owner
+	LOOP
+		EXECUTE format('REVOKE ALL ON %s %s FROM %s', granted.kind, granted.name, granted.grantee);
+	END LOOP;
+END
+$$;
 
 /* Monitoring reads the operators' views, and what their functions read. */
 GRANT USAGE ON SCHEMA linkedin_ingest TO pg_monitor;

@@ -62,7 +62,10 @@ CREATE FUNCTION linkedin_ingest.clear_seeds() RETURNS trigger
 	SET search_path = pg_catalog, pg_temp
 	AS $$
 BEGIN
-	IF NOT linkedin_ingest.is_restoring() OR NOT EXISTS (SELECT FROM linkedin_ingest.seeds) THEN
+	IF NOT linkedin_ingest.is_restoring() THEN
+		RETURN NULL;
+	END IF;
+	IF NOT EXISTS (SELECT FROM linkedin_ingest.seeds) THEN
 		RETURN NULL;
 	END IF;
 	DELETE FROM linkedin_ingest.source_mappings t USING linkedin_ingest.seeds s

@@ -68,7 +68,7 @@ COMMENT ON FUNCTION linkedin_ingest.known_company(text, text) IS
 /* The unique key of profile_aliases makes concurrent ingestions of one person meet. */
 CREATE FUNCTION linkedin_ingest.add_aliases(
 		profile_id uuid, linkedin_id text, public_id text, linkedin_url text) RETURNS void
-	LANGUAGE plpgsql VOLATILE
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 	SET search_path = pg_catalog, pg_temp
 	AS $$
 DECLARE
@@ -116,7 +116,7 @@ CREATE TRIGGER keep_aliases
 	FOR EACH ROW EXECUTE FUNCTION linkedin_ingest.keep_aliases();
 
 CREATE FUNCTION linkedin_ingest.write_experiences(profile_id uuid, experiences jsonb) RETURNS void
-	LANGUAGE sql VOLATILE
+	LANGUAGE sql VOLATILE PARALLEL UNSAFE
 	BEGIN ATOMIC
 		DELETE FROM linkedin_ingest.experiences AS e WHERE e.profile_id = $1;
 		INSERT INTO linkedin_ingest.experiences (
@@ -135,7 +135,7 @@ COMMENT ON FUNCTION linkedin_ingest.write_experiences(uuid, jsonb) IS
 	'stores the experiences of a canonical form in place of what is stored, linked to known companies';
 
 CREATE FUNCTION linkedin_ingest.write_educations(profile_id uuid, educations jsonb) RETURNS void
-	LANGUAGE sql VOLATILE
+	LANGUAGE sql VOLATILE PARALLEL UNSAFE
 	BEGIN ATOMIC
 		DELETE FROM linkedin_ingest.educations AS e WHERE e.profile_id = $1;
 		INSERT INTO linkedin_ingest.educations (
@@ -173,7 +173,7 @@ COMMENT ON FUNCTION linkedin_ingest.profile_row(jsonb) IS
 CREATE FUNCTION linkedin_ingest.store_profile(
 		payload jsonb, source text, suggested_role text,
 		OUT profile_id uuid, OUT outcome text)
-	LANGUAGE plpgsql VOLATILE SECURITY DEFINER
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 	SET search_path = pg_catalog, pg_temp
 	AS $$
 DECLARE
@@ -305,7 +305,7 @@ COMMENT ON FUNCTION linkedin_ingest.store_profile(jsonb, text, text) IS
 
 CREATE FUNCTION linkedin_ingest.ingest_profile(
 		payload jsonb, source text DEFAULT NULL, suggested_role text DEFAULT NULL) RETURNS uuid
-	LANGUAGE plpgsql VOLATILE SECURITY DEFINER
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 	SET search_path = pg_catalog, pg_temp
 	AS $$
 BEGIN
@@ -318,7 +318,7 @@ COMMENT ON FUNCTION linkedin_ingest.ingest_profile(jsonb, text, text) IS
 
 CREATE FUNCTION linkedin_ingest.ingest_profiles(payloads jsonb, source text DEFAULT NULL)
 	RETURNS TABLE (ordinal int, profile_id uuid, outcome text, error_code text, error text)
-	LANGUAGE plpgsql VOLATILE SECURITY DEFINER
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 	SET search_path = pg_catalog, pg_temp
 	AS $$
 DECLARE

@@ -163,6 +163,9 @@ CREATE TABLE linkedin_ingest.scoring_attempts (
 	PRIMARY KEY (job_id, attempt)
 )
 WITH (autovacuum_vacuum_insert_scale_factor = 0.05, autovacuum_analyze_scale_factor = 0.02);
+/* What happened in the last minute (provider_status): appended in time order. */
+CREATE INDEX scoring_attempts_recorded ON linkedin_ingest.scoring_attempts
+	USING brin (recorded_at) WITH (pages_per_range = 32, autosummarize = on);
 COMMENT ON TABLE linkedin_ingest.scoring_attempts IS 'one row per call to a model, possibly paid ones included';
 COMMENT ON COLUMN linkedin_ingest.scoring_attempts.job_id IS 'the job';
 COMMENT ON COLUMN linkedin_ingest.scoring_attempts.attempt IS '1, 2, ... over the job''s life, never reused';

@@ -93,7 +93,7 @@ INSERT INTO linkedin_ingest.sources (source, description, fingerprints, ignored_
  '{}');
 
 INSERT INTO linkedin_ingest.source_mappings (source, target_path, paths, transform, required) VALUES
-('cassidy', '$', '{workflowRun.actionResults[*].output.value,workflowRun.actionResults[*].output,output.value,output,data,$}', 'json_in_string', true),
+('cassidy', '$', '{workflowRun.actionResults[*].output.value,workflowRun.actionResults[*].output,output.value,output,data,$}', 'json_in_string', false),
 ('cassidy', '$status', '{workflowRun.status,status}', 'text', false),
 ('cassidy', '$error', '{workflowRun.error.message,workflowRun.error,workflowRun.actionResults[*].error.message,workflowRun.actionResults[*].error,error.message,error}', 'null_string_as_absent text', false),
 ('cassidy', 'linkedin_id', '{profile_id,linkedin_id,id}', 'text', false),

@@ -95,7 +95,7 @@ within_limits(json_t *value, int depth, int *values, const char **message)
 		const char *key;
 		json_t	   *member;
 
-		json_object_foreach(value, key, member)
+		json_object_foreach (value, key, member)
 		{
 			if (strlen(key) > LI_JSON_MAX_KEY)
 			{
@@ -111,7 +111,7 @@ within_limits(json_t *value, int depth, int *values, const char **message)
 		size_t		index;
 		json_t	   *element;
 
-		json_array_foreach(value, index, element)
+		json_array_foreach (value, index, element)
 		{
 			if (!within_limits(element, depth + 1, values, message))
 				return false;

@@ -13,9 +13,9 @@
 #include <jansson.h>
 
 /* What a text may hold at most; beyond it is LI_JSON_LIMIT. */
-#define LI_JSON_MAX_DEPTH	32		/* the root is level 1 */
-#define LI_JSON_MAX_VALUES	100000	/* values of any type, the root included */
-#define LI_JSON_MAX_KEY		1024	/* bytes of one member name */
+#define LI_JSON_MAX_DEPTH 32 /* the root is level 1 */
+#define LI_JSON_MAX_VALUES 100000 /* values of any type, the root included */
+#define LI_JSON_MAX_KEY 1024 /* bytes of one member name */
 
 typedef enum LiJsonFault
 {
@@ -62,4 +62,4 @@ extern void li_json_free(LiJson *json);
  */
 extern char *li_json_dump_compact(const json_t *value);
 
-#endif							/* LI_JSON_H */
+#endif /* LI_JSON_H */

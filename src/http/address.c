@@ -30,23 +30,23 @@ typedef struct Range4
 
 /* The first match counts. */
 static const Range4 ranges4[] = {
-	{0x00000000, 8, LI_ADDRESS_UNUSABLE},	/* this network */
-	{0x0A000000, 8, LI_ADDRESS_PRIVATE},
-	{0x646464C8, 32, LI_ADDRESS_UNUSABLE},	/* 100.100.100.200, metadata */
-	{0x64400000, 10, LI_ADDRESS_PRIVATE},	/* carrier-grade NAT */
-	{0x7F000000, 8, LI_ADDRESS_LOOPBACK},
-	{0xA9FEA9FE, 32, LI_ADDRESS_UNUSABLE},	/* 169.254.169.254, metadata */
-	{0xA9FE0000, 16, LI_ADDRESS_PRIVATE},	/* link-local */
-	{0xAC100000, 12, LI_ADDRESS_PRIVATE},
-	{0xC0000000, 24, LI_ADDRESS_UNUSABLE},	/* protocol assignments */
-	{0xC0000200, 24, LI_ADDRESS_UNUSABLE},	/* documentation */
-	{0xC0586300, 24, LI_ADDRESS_UNUSABLE},	/* 6to4 relays */
-	{0xC0A80000, 16, LI_ADDRESS_PRIVATE},
-	{0xC6120000, 15, LI_ADDRESS_PRIVATE},	/* benchmarks */
-	{0xC6336400, 24, LI_ADDRESS_UNUSABLE},	/* documentation */
-	{0xCB007100, 24, LI_ADDRESS_UNUSABLE},	/* documentation */
-	{0xE0000000, 4, LI_ADDRESS_UNUSABLE},	/* multicast */
-	{0xF0000000, 4, LI_ADDRESS_UNUSABLE}	/* reserved, broadcast */
+	{ 0x00000000, 8, LI_ADDRESS_UNUSABLE }, /* this network */
+	{ 0x0A000000, 8, LI_ADDRESS_PRIVATE },
+	{ 0x646464C8, 32, LI_ADDRESS_UNUSABLE }, /* 100.100.100.200, metadata */
+	{ 0x64400000, 10, LI_ADDRESS_PRIVATE }, /* carrier-grade NAT */
+	{ 0x7F000000, 8, LI_ADDRESS_LOOPBACK },
+	{ 0xA9FEA9FE, 32, LI_ADDRESS_UNUSABLE }, /* 169.254.169.254, metadata */
+	{ 0xA9FE0000, 16, LI_ADDRESS_PRIVATE }, /* link-local */
+	{ 0xAC100000, 12, LI_ADDRESS_PRIVATE },
+	{ 0xC0000000, 24, LI_ADDRESS_UNUSABLE }, /* protocol assignments */
+	{ 0xC0000200, 24, LI_ADDRESS_UNUSABLE }, /* documentation */
+	{ 0xC0586300, 24, LI_ADDRESS_UNUSABLE }, /* 6to4 relays */
+	{ 0xC0A80000, 16, LI_ADDRESS_PRIVATE },
+	{ 0xC6120000, 15, LI_ADDRESS_PRIVATE }, /* benchmarks */
+	{ 0xC6336400, 24, LI_ADDRESS_UNUSABLE }, /* documentation */
+	{ 0xCB007100, 24, LI_ADDRESS_UNUSABLE }, /* documentation */
+	{ 0xE0000000, 4, LI_ADDRESS_UNUSABLE }, /* multicast */
+	{ 0xF0000000, 4, LI_ADDRESS_UNUSABLE } /* reserved, broadcast */
 };
 
 typedef struct Range6
@@ -57,17 +57,16 @@ typedef struct Range6
 } Range6;
 
 static const Range6 ranges6[] = {
-	{{0xFD, 0x00, 0x0E, 0xC2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x02, 0x54}, 128,
-	LI_ADDRESS_UNUSABLE},		/* metadata */
-	{{0xFC}, 7, LI_ADDRESS_PRIVATE},	/* unique local */
-	{{0xFE, 0x80}, 10, LI_ADDRESS_PRIVATE}, /* link-local */
-	{{0xFE, 0xC0}, 10, LI_ADDRESS_PRIVATE}, /* site-local, deprecated */
-	{{0x00, 0x64, 0xFF, 0x9B, 0x00, 0x01}, 48, LI_ADDRESS_PRIVATE}, /* local NAT64 */
-	{{0x20, 0x01, 0x00, 0x00}, 32, LI_ADDRESS_PRIVATE}, /* Teredo */
-	{{0x20, 0x01, 0x0D, 0xB8}, 32, LI_ADDRESS_UNUSABLE},	/* documentation */
-	{{0x20, 0x02}, 16, LI_ADDRESS_PRIVATE}, /* 6to4 */
-	{{0x3F, 0xFF}, 20, LI_ADDRESS_UNUSABLE},	/* documentation */
-	{{0x20}, 3, LI_ADDRESS_PUBLIC}
+	{ { 0xFD, 0x00, 0x0E, 0xC2, [14] = 0x02, 0x54 }, 128, LI_ADDRESS_UNUSABLE }, /* metadata */
+	{ { 0xFC }, 7, LI_ADDRESS_PRIVATE }, /* unique local */
+	{ { 0xFE, 0x80 }, 10, LI_ADDRESS_PRIVATE }, /* link-local */
+	{ { 0xFE, 0xC0 }, 10, LI_ADDRESS_PRIVATE }, /* site-local, deprecated */
+	{ { 0x00, 0x64, 0xFF, 0x9B, 0x00, 0x01 }, 48, LI_ADDRESS_PRIVATE }, /* local NAT64 */
+	{ { 0x20, 0x01, 0x00, 0x00 }, 32, LI_ADDRESS_PRIVATE }, /* Teredo */
+	{ { 0x20, 0x01, 0x0D, 0xB8 }, 32, LI_ADDRESS_UNUSABLE }, /* documentation */
+	{ { 0x20, 0x02 }, 16, LI_ADDRESS_PRIVATE }, /* 6to4 */
+	{ { 0x3F, 0xFF }, 20, LI_ADDRESS_UNUSABLE }, /* documentation */
+	{ { 0x20 }, 3, LI_ADDRESS_PUBLIC }
 };
 
 static LiAddressClass
@@ -92,17 +91,17 @@ in_range6(const uint8 *address, const Range6 *range)
 	if (memcmp(address, range->base, bytes) != 0)
 		return false;
 	return rest == 0 ||
-		((address[bytes] ^ range->base[bytes]) >> (8 - rest)) == 0;
+		   ((address[bytes] ^ range->base[bytes]) >> (8 - rest)) == 0;
 }
 
 static LiAddressClass
 class_of_ip6(const uint8 *address)
 {
-	static const uint8 loopback[16] = {[15] = 1};
-	static const uint8 mapped[12] = {[10] = 0xFF, [11] = 0xFF};
-	static const uint8 nat64[12] = {0x00, 0x64, 0xFF, 0x9B};
+	static const uint8 loopback[16] = { [15] = 1 };
+	static const uint8 mapped[12] = { [10] = 0xFF, [11] = 0xFF };
+	static const uint8 nat64[12] = { 0x00, 0x64, 0xFF, 0x9B };
 	uint32		ip4 = ((uint32) address[12] << 24) | ((uint32) address[13] << 16) |
-	((uint32) address[14] << 8) | address[15];
+				 ((uint32) address[14] << 8) | address[15];
 
 	if (memcmp(address, loopback, 16) == 0)
 		return LI_ADDRESS_LOOPBACK;
@@ -110,7 +109,8 @@ class_of_ip6(const uint8 *address)
 	/* a way around the rules for IPv4, with no use of its own */
 	if (memcmp(address, mapped, 12) == 0)
 		return class_of_ip4(ip4) == LI_ADDRESS_UNUSABLE ?
-			LI_ADDRESS_UNUSABLE : LI_ADDRESS_PRIVATE;
+				   LI_ADDRESS_UNUSABLE :
+				   LI_ADDRESS_PRIVATE;
 
 	/* networks without IPv4 reach the whole IPv4 internet through this one */
 	if (memcmp(address, nat64, 12) == 0)

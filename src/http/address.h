@@ -32,4 +32,4 @@ extern LiAddressClass li_http_address_class_text(const char *address);
 extern bool li_http_address_allowed(LiAddressClass class, bool tls,
 									bool allow_private);
 
-#endif							/* LI_HTTP_ADDRESS_H */
+#endif /* LI_HTTP_ADDRESS_H */

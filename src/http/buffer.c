@@ -15,8 +15,8 @@
 
 #include "http/buffer.h"
 
-#define FIRST_SIZE	4096
-#define KEPT_SIZE	(64 * 1024)
+#define FIRST_SIZE 4096
+#define KEPT_SIZE (64 * 1024)
 
 bool
 li_buffer_append(LiBuffer *buffer, const char *data, size_t len)

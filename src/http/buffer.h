@@ -21,4 +21,4 @@ extern bool li_buffer_append(LiBuffer *buffer, const char *data, size_t len);
 /* Empties it; keeps a modest amount of memory for the next use. */
 extern void li_buffer_clear(LiBuffer *buffer);
 
-#endif							/* LI_HTTP_BUFFER_H */
+#endif /* LI_HTTP_BUFFER_H */

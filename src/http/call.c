@@ -32,13 +32,14 @@
 #include "http/call.h"
 #include "http/error.h"
 
-#define MAX_HEADER_BYTES	(64 * 1024)
-#define KEEP_IDLE_S			110L	/* below the 120 s of common gateways */
-#define KEEP_LIFE_S			600L	/* so that a change in DNS is followed */
+#define MAX_HEADER_BYTES (64 * 1024)
+#define KEEP_IDLE_S 110L /* below the 120 s of common gateways */
+#define KEEP_LIFE_S 600L /* so that a change in DNS is followed */
 
 /* Within a function that has "easy" and "rc": the first error stays. */
 #define SET(option, value) \
-	do { \
+	do \
+	{ \
 		if (rc == CURLE_OK) \
 			rc = curl_easy_setopt(easy, option, value); \
 	} while (0)
@@ -341,7 +342,7 @@ li_call_may_resend(const LiHttpCall *call, CURLcode code)
 	}
 	curl_easy_getinfo(call->easy, CURLINFO_NUM_CONNECTS, &new_connections);
 	return !call->resent && call->request->body != NULL &&
-		call->body_sent == 0 && call->last_byte_us == 0 && new_connections == 0;
+		   call->body_sent == 0 && call->last_byte_us == 0 && new_connections == 0;
 }
 
 void
@@ -383,9 +384,7 @@ li_call_conclude(LiHttpCall *call, CURLcode code)
 	else if (call->too_large)
 	{
 		error = LI_HTTP_TOO_LARGE;
-		strlcpy(message, call->header_bytes > MAX_HEADER_BYTES ?
-				"the response's headers are too large" :
-				"the response is too large", sizeof(message));
+		strlcpy(message, call->header_bytes > MAX_HEADER_BYTES ? "the response's headers are too large" : "the response is too large", sizeof(message));
 	}
 	else if (call->no_memory)
 		strlcpy(message, "out of memory", sizeof(message));

@@ -43,7 +43,7 @@ struct LiHttpCall
 	/* call.c's; the pool reads some of them */
 	CURL	   *easy;
 	bool		custom_ca;		/* the handle's CA options are not the default */
-	const LiHttpRequest *request;	/* NULL unless WAITING or RUNNING */
+	const LiHttpRequest *request; /* NULL unless WAITING or RUNNING */
 	LiHost	   *host;
 	size_t		body_sent;		/* bytes that libcurl has read */
 	bool		resent;			/* the one free resend is used */
@@ -95,4 +95,4 @@ extern void li_call_conclude(LiHttpCall *call, CURLcode code);
 extern void li_call_fail(LiHttpCall *call, LiHttpError error,
 						 const char *message);
 
-#endif							/* LI_HTTP_CALL_H */
+#endif /* LI_HTTP_CALL_H */

@@ -14,4 +14,4 @@
 
 extern LiHttpError li_http_error_of(CURLcode code);
 
-#endif							/* LI_HTTP_ERROR_H */
+#endif /* LI_HTTP_ERROR_H */

@@ -67,4 +67,4 @@ typedef struct LiHttpResponse
 	int64		total_us;
 } LiHttpResponse;
 
-#endif							/* LI_HTTP_MESSAGE_H */
+#endif /* LI_HTTP_MESSAGE_H */

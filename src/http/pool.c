@@ -35,14 +35,14 @@
 #include "http/pool.h"
 #include "http/resolve.h"
 
-#define EVENTS_PER_DRIVE	256
+#define EVENTS_PER_DRIVE 256
 
 /*
  * From its first byte on an answer must not stop for this long.  A byte now
  * and then is enough: some gateways send blanks while the model thinks.
  */
-#define STALL_US			INT64CONST(30000000)
-#define SWEEP_US			INT64CONST(1000000)
+#define STALL_US INT64CONST(30000000)
+#define SWEEP_US INT64CONST(1000000)
 
 struct LiHttpPool
 {
@@ -90,7 +90,7 @@ static int
 socket_callback(CURL *easy, curl_socket_t fd, int what, void *arg, void *known)
 {
 	LiHttpPool *pool = arg;
-	struct epoll_event event = {.data.fd = fd};
+	struct epoll_event event = { .data.fd = fd };
 
 	if (what == CURL_POLL_REMOVE)
 	{
@@ -98,12 +98,12 @@ socket_callback(CURL *easy, curl_socket_t fd, int what, void *arg, void *known)
 		return 0;
 	}
 	event.events = (what & CURL_POLL_IN ? EPOLLIN : 0) |
-		(what & CURL_POLL_OUT ? EPOLLOUT : 0);
+				   (what & CURL_POLL_OUT ? EPOLLOUT : 0);
 	if (known == NULL)
 	{
 		if (epoll_ctl(pool->epoll_fd, EPOLL_CTL_ADD, fd, &event) < 0)
 			return -1;
-		curl_multi_assign(pool->multi, fd, pool);	/* any pointer: known now */
+		curl_multi_assign(pool->multi, fd, pool); /* any pointer: known now */
 	}
 	else if (epoll_ctl(pool->epoll_fd, EPOLL_CTL_MOD, fd, &event) < 0)
 		return -1;
@@ -214,7 +214,7 @@ li_http_start(LiHttpPool *pool, const LiHttpRequest *request, void *owner)
 static void
 collect_done(LiHttpPool *pool)
 {
-	CURLMsg    *msg;
+	CURLMsg	   *msg;
 	int			left;
 
 	while ((msg = curl_multi_info_read(pool->multi, &left)) != NULL)
@@ -345,7 +345,7 @@ LiHttpPool *
 li_http_pool_create(int max_connections)
 {
 	LiHttpPool *pool;
-	struct epoll_event event = {.events = EPOLLIN};
+	struct epoll_event event = { .events = EPOLLIN };
 
 	if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
 		return NULL;

@@ -32,7 +32,7 @@ extern void li_http_pool_destroy(LiHttpPool *pool);
  * The descriptor to wait on (readable: call li_http_drive) and the longest
  * wait in ms before li_http_drive is due anyway (-1: none, 0: now).
  */
-extern int	li_http_pool_fd(const LiHttpPool *pool);
+extern int li_http_pool_fd(const LiHttpPool *pool);
 extern long li_http_pool_timeout(const LiHttpPool *pool);
 
 /*
@@ -68,6 +68,6 @@ extern void li_http_call_free(LiHttpCall *call);
 extern void li_http_abort_all(LiHttpPool *pool);
 
 /* Calls under way: started and not done. */
-extern int	li_http_pool_open_calls(const LiHttpPool *pool);
+extern int li_http_pool_open_calls(const LiHttpPool *pool);
 
-#endif							/* LI_HTTP_POOL_H */
+#endif /* LI_HTTP_POOL_H */

@@ -36,15 +36,15 @@
 
 #include "http/resolve.h"
 
-#define ADDRESSES_LIFE_US	INT64CONST(60000000)
-#define FAILURE_LIFE_US		INT64CONST(1000000)
+#define ADDRESSES_LIFE_US INT64CONST(60000000)
+#define FAILURE_LIFE_US INT64CONST(1000000)
 #define FAILURES_TO_UNKNOWN 3
-#define MAX_ADDRESSES		8
-#define MAX_HOST			255		/* RFC 1035 */
+#define MAX_ADDRESSES 8
+#define MAX_HOST 255 /* RFC 1035 */
 
 /* "[IPv6]," is the longest form of an address */
-#define ADDRESSES_SIZE		(MAX_ADDRESSES * (INET6_ADDRSTRLEN + 3))
-#define PIN_SIZE			(MAX_HOST + 8 + ADDRESSES_SIZE)
+#define ADDRESSES_SIZE (MAX_ADDRESSES * (INET6_ADDRSTRLEN + 3))
+#define PIN_SIZE (MAX_HOST + 8 + ADDRESSES_SIZE)
 
 typedef struct Lookup
 {
@@ -53,7 +53,7 @@ typedef struct Lookup
 	bool		done;
 	int			gai_error;
 	int			event_fd;		/* a duplicate: the resolver's may be closed */
-	char		addresses[ADDRESSES_SIZE];	/* comma-separated */
+	char		addresses[ADDRESSES_SIZE]; /* comma-separated */
 	char		name[MAX_HOST + 1];
 } Lookup;
 
@@ -103,7 +103,7 @@ static void *
 lookup_thread(void *arg)
 {
 	Lookup	   *lookup = arg;
-	struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};
+	struct addrinfo hints = { .ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM };
 	struct addrinfo *list = NULL;
 	char		addresses[ADDRESSES_SIZE];
 	size_t		used = 0;
@@ -237,7 +237,7 @@ li_resolver_clear(LiResolver *resolver)
 	uint64		count;
 
 	while (read(resolver->event_fd, &count, sizeof(count)) > 0)
-		 /* a read empties it; the next one says EAGAIN */ ;
+		/* a read empties it; the next one says EAGAIN */;
 }
 
 /* A malloc'd copy of one part of a URL; NULL: there is none. */
@@ -424,7 +424,8 @@ li_host_state(LiHost *host, int64 now_us)
 	if (host->lookup != NULL)
 		return LI_HOST_WAITING;
 	return host->failures >= FAILURES_TO_UNKNOWN ?
-		LI_HOST_UNKNOWN : LI_HOST_TEMPORARY;
+			   LI_HOST_UNKNOWN :
+			   LI_HOST_TEMPORARY;
 }
 
 char *

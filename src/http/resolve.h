@@ -29,7 +29,7 @@ extern LiResolver *li_resolver_create(void);
 extern void li_resolver_destroy(LiResolver *resolver);
 
 /* Readable when a look-up has ended; li_resolver_clear() makes it quiet. */
-extern int	li_resolver_fd(const LiResolver *resolver);
+extern int li_resolver_fd(const LiResolver *resolver);
 extern void li_resolver_clear(LiResolver *resolver);
 
 /*
@@ -50,4 +50,4 @@ extern LiHostState li_host_state(LiHost *host, int64 now_us);
  */
 extern char *li_host_pin(LiHost *host);
 
-#endif							/* LI_HTTP_RESOLVE_H */
+#endif /* LI_HTTP_RESOLVE_H */

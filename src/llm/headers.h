@@ -15,4 +15,4 @@
  */
 extern char *li_header_value(const char *headers, size_t len, const char *name);
 
-#endif							/* LI_LLM_HEADERS_H */
+#endif /* LI_LLM_HEADERS_H */

@@ -70,7 +70,7 @@ build_request(const LiEndpoint *endpoint, const LiAsk *ask, LiHttpRequest *reque
 {
 	const char *fault = li_request_fault(endpoint, ask);
 	StringInfoData body;
-	char	   *headers[2] = {NULL, NULL};
+	char	   *headers[2] = { NULL, NULL };
 
 	if (fault != NULL)
 		return fault;
@@ -97,7 +97,7 @@ build_request(const LiEndpoint *endpoint, const LiAsk *ask, LiHttpRequest *reque
 		appendStringInfoString(&body, ",\"store\":false");
 	if (ask->schema != NULL && ask->json_schema)
 		appendStringInfo(&body, ",\"response_format\":{\"type\":\"json_schema\","
-						 "\"json_schema\":{\"name\":\"%s\",\"strict\":true,\"schema\":%s}}",
+								"\"json_schema\":{\"name\":\"%s\",\"strict\":true,\"schema\":%s}}",
 						 ask->schema_name, ask->schema);
 	else if (ask->schema != NULL)
 		appendStringInfoString(&body, ",\"response_format\":{\"type\":\"json_object\"}");
@@ -137,7 +137,7 @@ static LiErrorReply
 error_reply(int status, const json_t *root)
 {
 	const json_t *error = json_object_get(root, "error");
-	LiErrorReply reply = {.status = status};
+	LiErrorReply reply = { .status = status };
 
 	if (json_is_string(error))
 		reply.message = json_string_value(error);
@@ -196,7 +196,7 @@ content_of(const json_t *message)
 	initStringInfo(&text);
 	if (json_is_string(content))
 		appendStringInfoString(&text, json_string_value(content));
-	json_array_foreach(content, i, part)
+	json_array_foreach (content, i, part)
 	{
 		const char *type = json_string_value(json_object_get(part, "type"));
 		const char *value = json_string_value(json_object_get(part, "text"));

@@ -39,51 +39,51 @@ typedef struct Verdict
 	bool		overload;
 } Verdict;
 
-#define NO_MONEY			"the account has no quota left"
-#define BAD_KEY				"the provider does not accept the key"
-#define NO_PERMISSION		"the account may not do this"
-#define NO_MODEL			"the provider does not know the model"
-#define TOO_LONG			"the request is too long for the model"
-#define FILTERED			"the provider's content filter refused the request"
-#define TOO_FAST			"the account's rate limit is reached"
-#define TOO_BUSY			"the provider is overloaded"
+#define NO_MONEY "the account has no quota left"
+#define BAD_KEY "the provider does not accept the key"
+#define NO_PERMISSION "the account may not do this"
+#define NO_MODEL "the provider does not know the model"
+#define TOO_LONG "the request is too long for the model"
+#define FILTERED "the provider's content filter refused the request"
+#define TOO_FAST "the account's rate limit is reached"
+#define TOO_BUSY "the provider is overloaded"
 
 /* Words of OpenAI and Azure, Anthropic, vLLM and llama.cpp. */
 static const Verdict verdicts_by_word[] = {
-	{"insufficient_quota", LI_OPEN, "quota_exhausted", NO_MONEY},
-	{"credit_balance_exhausted", LI_OPEN, "quota_exhausted", NO_MONEY},
-	{"organization_spend_limit_exceeded", LI_OPEN, "quota_exhausted", NO_MONEY},
-	{"project_spend_limit_exceeded", LI_OPEN, "quota_exhausted", NO_MONEY},
-	{"organization_usage_limit_exceeded", LI_OPEN, "quota_exhausted", NO_MONEY},
-	{"billing_hard_limit_reached", LI_OPEN, "quota_exhausted", NO_MONEY},
-	{"billing_not_active", LI_OPEN, "quota_exhausted", NO_MONEY},
-	{"billing_error", LI_OPEN, "quota_exhausted", NO_MONEY},
+	{ "insufficient_quota", LI_OPEN, "quota_exhausted", NO_MONEY },
+	{ "credit_balance_exhausted", LI_OPEN, "quota_exhausted", NO_MONEY },
+	{ "organization_spend_limit_exceeded", LI_OPEN, "quota_exhausted", NO_MONEY },
+	{ "project_spend_limit_exceeded", LI_OPEN, "quota_exhausted", NO_MONEY },
+	{ "organization_usage_limit_exceeded", LI_OPEN, "quota_exhausted", NO_MONEY },
+	{ "billing_hard_limit_reached", LI_OPEN, "quota_exhausted", NO_MONEY },
+	{ "billing_not_active", LI_OPEN, "quota_exhausted", NO_MONEY },
+	{ "billing_error", LI_OPEN, "quota_exhausted", NO_MONEY },
 
-	{"content_filter", LI_FAIL, "content_filtered", FILTERED, OURS},
-	{"content_policy_violation", LI_FAIL, "content_filtered", FILTERED, OURS},
-	{"invalid_prompt", LI_FAIL, "content_filtered", FILTERED, OURS},
+	{ "content_filter", LI_FAIL, "content_filtered", FILTERED, OURS },
+	{ "content_policy_violation", LI_FAIL, "content_filtered", FILTERED, OURS },
+	{ "invalid_prompt", LI_FAIL, "content_filtered", FILTERED, OURS },
 
-	{"invalid_api_key", LI_OPEN, "invalid_api_key", BAD_KEY},
-	{"authentication_error", LI_OPEN, "invalid_api_key", BAD_KEY},
-	{"permission_error", LI_OPEN, "permission_denied", NO_PERMISSION},
+	{ "invalid_api_key", LI_OPEN, "invalid_api_key", BAD_KEY },
+	{ "authentication_error", LI_OPEN, "invalid_api_key", BAD_KEY },
+	{ "permission_error", LI_OPEN, "permission_denied", NO_PERMISSION },
 
-	{"model_not_found", LI_OPEN, "model_not_found", NO_MODEL, PROVIDERS, true},
-	{"DeploymentNotFound", LI_OPEN, "model_not_found", NO_MODEL, PROVIDERS, true},
+	{ "model_not_found", LI_OPEN, "model_not_found", NO_MODEL, PROVIDERS, true },
+	{ "DeploymentNotFound", LI_OPEN, "model_not_found", NO_MODEL, PROVIDERS, true },
 
-	{"context_length_exceeded", LI_SHRINK, "context_length_exceeded", TOO_LONG},
-	{"exceed_context_size_error", LI_SHRINK, "context_length_exceeded", TOO_LONG},
-	{"request_too_large", LI_SHRINK, "context_length_exceeded", TOO_LONG},
-	{"string_above_max_length", LI_SHRINK, "context_length_exceeded", TOO_LONG},
+	{ "context_length_exceeded", LI_SHRINK, "context_length_exceeded", TOO_LONG },
+	{ "exceed_context_size_error", LI_SHRINK, "context_length_exceeded", TOO_LONG },
+	{ "request_too_large", LI_SHRINK, "context_length_exceeded", TOO_LONG },
+	{ "string_above_max_length", LI_SHRINK, "context_length_exceeded", TOO_LONG },
 
-	{"slow_down", LI_DEFER, "rate_limited", TOO_FAST, PROVIDERS, false, true},
-	{"rate_limit_exceeded", LI_DEFER, "rate_limited", TOO_FAST},
-	{"rate_limit_error", LI_DEFER, "rate_limited", TOO_FAST},
+	{ "slow_down", LI_DEFER, "rate_limited", TOO_FAST, PROVIDERS, false, true },
+	{ "rate_limit_exceeded", LI_DEFER, "rate_limited", TOO_FAST },
+	{ "rate_limit_error", LI_DEFER, "rate_limited", TOO_FAST },
 
-	{"server_is_overloaded", LI_DEFER, "overloaded", TOO_BUSY, PROVIDERS, false, true},
-	{"service_unavailable_error", LI_DEFER, "overloaded", TOO_BUSY, PROVIDERS, false, true},
-	{"overloaded_error", LI_DEFER, "overloaded", TOO_BUSY, PROVIDERS, false, true},
-	{"engine_overloaded", LI_DEFER, "overloaded", TOO_BUSY, PROVIDERS, false, true},
-	{"unavailable_error", LI_DEFER, "overloaded", TOO_BUSY, PROVIDERS, false, true}
+	{ "server_is_overloaded", LI_DEFER, "overloaded", TOO_BUSY, PROVIDERS, false, true },
+	{ "service_unavailable_error", LI_DEFER, "overloaded", TOO_BUSY, PROVIDERS, false, true },
+	{ "overloaded_error", LI_DEFER, "overloaded", TOO_BUSY, PROVIDERS, false, true },
+	{ "engine_overloaded", LI_DEFER, "overloaded", TOO_BUSY, PROVIDERS, false, true },
+	{ "unavailable_error", LI_DEFER, "overloaded", TOO_BUSY, PROVIDERS, false, true }
 };
 
 static const Verdict *
@@ -103,38 +103,38 @@ verdict_by_status(int status)
 	switch (status)
 	{
 		case 401:
-			return (Verdict) {NULL, LI_OPEN, "invalid_api_key", BAD_KEY};
+			return (Verdict){ NULL, LI_OPEN, "invalid_api_key", BAD_KEY };
 		case 402:
-			return (Verdict) {NULL, LI_OPEN, "quota_exhausted", NO_MONEY};
+			return (Verdict){ NULL, LI_OPEN, "quota_exhausted", NO_MONEY };
 		case 403:
-			return (Verdict) {NULL, LI_OPEN, "permission_denied", NO_PERMISSION};
+			return (Verdict){ NULL, LI_OPEN, "permission_denied", NO_PERMISSION };
 		case 404:
-			return (Verdict) {NULL, LI_OPEN, "config_error",
-			"the endpoint has no such path: is base_url right?"};
+			return (Verdict){ NULL, LI_OPEN, "config_error",
+							  "the endpoint has no such path: is base_url right?" };
 		case 408:
-			return (Verdict) {NULL, LI_RETRY, "timeout", "the provider gave up waiting"};
+			return (Verdict){ NULL, LI_RETRY, "timeout", "the provider gave up waiting" };
 		case 409:
-			return (Verdict) {NULL, LI_RETRY, "provider_error",
-			"the provider reports a conflict"};
+			return (Verdict){ NULL, LI_RETRY, "provider_error",
+							  "the provider reports a conflict" };
 		case 413:
-			return (Verdict) {NULL, LI_SHRINK, "context_length_exceeded", TOO_LONG};
+			return (Verdict){ NULL, LI_SHRINK, "context_length_exceeded", TOO_LONG };
 		case 429:
-			return (Verdict) {NULL, LI_DEFER, "rate_limited", TOO_FAST};
+			return (Verdict){ NULL, LI_DEFER, "rate_limited", TOO_FAST };
 		case 503:
 		case 529:
-			return (Verdict) {NULL, LI_DEFER, "overloaded", TOO_BUSY,
-			PROVIDERS, false, true};
+			return (Verdict){ NULL, LI_DEFER, "overloaded", TOO_BUSY,
+							  PROVIDERS, false, true };
 		default:
 			break;
 	}
 	if (status >= 500)
-		return (Verdict) {NULL, LI_RETRY, "provider_error",
-		"the provider failed"};
+		return (Verdict){ NULL, LI_RETRY, "provider_error",
+						  "the provider failed" };
 	if (status < 400)
-		return (Verdict) {NULL, LI_FAIL, "config_error",
-		"the endpoint answers with a redirect, which is not followed", OURS};
-	return (Verdict) {NULL, LI_FAIL, "bad_request",
-	"the provider refused the request"};
+		return (Verdict){ NULL, LI_FAIL, "config_error",
+						  "the endpoint answers with a redirect, which is not followed", OURS };
+	return (Verdict){ NULL, LI_FAIL, "bad_request",
+					  "the provider refused the request" };
 }
 
 /* Case-insensitive search, which <string.h> has not everywhere. */
@@ -174,12 +174,12 @@ number_after(const char *text, const char *word)
 static const Verdict *
 verdict_by_message(const LiErrorReply *reply)
 {
-	static const Verdict never_fits = {NULL, LI_SHRINK, "context_length_exceeded",
-	"the request alone exceeds the account's limit per minute"};
-	static const Verdict too_long = {NULL, LI_SHRINK, "context_length_exceeded",
-	TOO_LONG};
-	static const Verdict no_model = {NULL, LI_OPEN, "model_not_found", NO_MODEL,
-	PROVIDERS, true};
+	static const Verdict never_fits = { NULL, LI_SHRINK, "context_length_exceeded",
+										"the request alone exceeds the account's limit per minute" };
+	static const Verdict too_long = { NULL, LI_SHRINK, "context_length_exceeded",
+									  TOO_LONG };
+	static const Verdict no_model = { NULL, LI_OPEN, "model_not_found", NO_MODEL,
+									  PROVIDERS, true };
 	double		limit;
 
 	switch (reply->status)
@@ -209,8 +209,9 @@ verdict_by_message(const LiErrorReply *reply)
 LiOutcome
 li_outcome(LiClass class, const char *code, const char *message)
 {
-	LiOutcome	outcome = {.class = class,.code = code,.message = message,
-	.retry_after_ms = -1};
+	LiOutcome	outcome = {
+		.class = class, .code = code, .message = message, .retry_after_ms = -1
+	};
 
 	return outcome;
 }

@@ -37,4 +37,4 @@ extern LiOutcome li_outcome_of_error(const LiErrorReply *reply,
 									 const LiEndpoint *endpoint,
 									 const LiAsk *ask);
 
-#endif							/* LI_LLM_OUTCOME_H */
+#endif /* LI_LLM_OUTCOME_H */

@@ -35,17 +35,17 @@ typedef struct LiProvider
 	 * context).  Returns NULL, or a static text that says which part of the
 	 * endpoint or the question may not stand in a request (never its value).
 	 */
-	const char *(*build) (const LiEndpoint *endpoint, const LiAsk *ask,
-						  LiHttpRequest *request);
+	const char *(*build)(const LiEndpoint *endpoint, const LiAsk *ask,
+						 LiHttpRequest *request);
 
 	/*
 	 * Reads whatever came back, transport errors included, into *answer.
 	 * Strings in the current context; owns nothing afterwards.  The endpoint's
 	 * key and the question are needed to keep them out of messages.
 	 */
-	void		(*read) (const LiEndpoint *endpoint,
-						 const LiHttpResponse *response, const LiAsk *ask,
-						 LiAnswer *answer);
+	void (*read)(const LiEndpoint *endpoint,
+				 const LiHttpResponse *response, const LiAsk *ask,
+				 LiAnswer *answer);
 } LiProvider;
 
 extern const LiProvider li_provider_openai;
@@ -53,4 +53,4 @@ extern const LiProvider li_provider_openai;
 /* NULL: no such kind. */
 extern const LiProvider *li_provider_find(const char *kind);
 
-#endif							/* LI_LLM_PROVIDER_H */
+#endif /* LI_LLM_PROVIDER_H */

@@ -22,12 +22,12 @@
 
 #include "llm/redact.h"
 
-#define REDACTED			"[redacted]"
-#define OMITTED				"[omitted]"
-#define MAX_INPUT_BYTES		4096	/* of a message that is looked at */
-#define MAX_QUOTE_BYTES		40
-#define MIN_KEY_BYTES		20		/* shorter words are no keys */
-#define ECHO_BYTES			12
+#define REDACTED "[redacted]"
+#define OMITTED "[omitted]"
+#define MAX_INPUT_BYTES 4096 /* of a message that is looked at */
+#define MAX_QUOTE_BYTES 40
+#define MIN_KEY_BYTES 20 /* shorter words are no keys */
+#define ECHO_BYTES 12
 
 /* The length of the character at s, which is valid UTF-8. */
 static int
@@ -35,7 +35,9 @@ char_len(const char *s)
 {
 	unsigned char c = (unsigned char) *s;
 
-	return c < 0x80 ? 1 : c < 0xE0 ? 2 : c < 0xF0 ? 3 : 4;
+	return c < 0x80 ? 1 : c < 0xE0 ? 2 :
+					  c < 0xF0	   ? 3 :
+									 4;
 }
 
 char *
@@ -63,7 +65,7 @@ static bool
 is_word_char(char c)
 {
 	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-		(c >= '0' && c <= '9') || c == '_' || c == '-' || c == '*';
+		   (c >= '0' && c <= '9') || c == '_' || c == '-' || c == '*';
 }
 
 /* Is the word, or what a provider left of it, like a key? */
@@ -159,10 +161,9 @@ static const char *
 closing_quote(const char *s, const char *begin)
 {
 	static const char *const marks[][2] = {
-		{"\"", "\""}, {"`", "`"}, {"'", "'"},
-		{"\xE2\x80\x9C", "\xE2\x80\x9D"},	/* typographic, double */
-		{"\xE2\x80\x98", "\xE2\x80\x99"},	/* typographic, single */
-		{"\xC2\xAB", "\xC2\xBB"}	/* guillemets */
+		{ "\"", "\"" }, { "`", "`" }, { "'", "'" }, { "\xE2\x80\x9C", "\xE2\x80\x9D" }, /* typographic, double */
+		{ "\xE2\x80\x98", "\xE2\x80\x99" }, /* typographic, single */
+		{ "\xC2\xAB", "\xC2\xBB" } /* guillemets */
 	};
 
 	/* an apostrophe is not a quote */
@@ -222,7 +223,7 @@ without_quotations(const char *text)
 static bool
 echoes(const char *message, const LiAsk *ask)
 {
-	const char *texts[] = {ask->system_text, ask->user_text[0], ask->user_text[1]};
+	const char *texts[] = { ask->system_text, ask->user_text[0], ask->user_text[1] };
 	size_t		len = strlen(message);
 	char		piece[ECHO_BYTES + 1];
 

@@ -12,8 +12,8 @@
 #include "task.h"
 
 /* Bytes of an id, a model's name and the like, and of an error message. */
-#define LI_MAX_NAME_BYTES		200
-#define LI_MAX_MESSAGE_BYTES	300
+#define LI_MAX_NAME_BYTES 200
+#define LI_MAX_MESSAGE_BYTES 300
 
 /*
  * A copy of UTF-8 text cut to at most max_bytes on a character boundary, with
@@ -29,4 +29,4 @@ extern char *li_clip(const char *text, int max_bytes);
 extern char *li_safe_message(const char *message, const LiEndpoint *endpoint,
 							 const LiAsk *ask);
 
-#endif							/* LI_LLM_REDACT_H */
+#endif /* LI_LLM_REDACT_H */

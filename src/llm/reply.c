@@ -45,11 +45,25 @@ li_reply_begin(LiAnswer *answer, const LiHttpResponse *response)
 	for (int i = 0; i < (int) lengthof(names) && answer->request_id == NULL; i++)
 	{
 		char	   *id = li_header_value(response->headers, response->headers_len,
-										 names[i]);
+								   names[i]);
 
 		if (id != NULL && *id != '\0')
 			answer->request_id = ascii_name(id);
 	}
+}
+
+/* Says the response that it is something else than JSON? */
+static bool
+claims_other_type(const LiHttpResponse *response)
+{
+	char	   *type = li_header_value(response->headers, response->headers_len,
+									   "content-type");
+	size_t		len;
+
+	if (type == NULL)
+		return false;
+	len = strcspn(type, "; \t");
+	return len < 4 || pg_strncasecmp(type + len - 4, "json", 4) != 0;
 }
 
 LiJson *
@@ -71,10 +85,10 @@ li_reply_object(LiAnswer *answer, const LiHttpResponse *response)
 	}
 
 	/* a gateway's page, not the provider's reply: no token was paid for it */
-	if (response->body[blank] != '{')
+	if (response->body[blank] != '{' || claims_other_type(response))
 	{
 		answer->outcome = li_outcome(LI_RETRY, "provider_error",
-									 "the provider's reply is not a JSON object");
+									 "the provider's reply is not JSON");
 		return NULL;
 	}
 

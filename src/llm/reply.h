@@ -24,6 +24,6 @@ extern LiJson *li_reply_object(LiAnswer *answer, const LiHttpResponse *response)
 extern char *li_reply_name(const json_t *object, const char *key);
 
 /* A member that is a count of tokens; -1: it is none. */
-extern int	li_reply_count(const json_t *object, const char *key);
+extern int li_reply_count(const json_t *object, const char *key);
 
-#endif							/* LI_LLM_REPLY_H */
+#endif /* LI_LLM_REPLY_H */

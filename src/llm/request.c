@@ -50,7 +50,7 @@ is_header(const char *header)
 
 	if (name_len == 0 || header[name_len] == '\0' ||
 		strspn(header, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-			   "0123456789-_") != name_len)
+					   "0123456789-_") != name_len)
 		return false;
 	for (int i = 0; i < (int) lengthof(reserved); i++)
 	{
@@ -108,8 +108,8 @@ is_schema_name(const char *name)
 	size_t		len = strlen(name);
 
 	return len > 0 && len <= MAX_SCHEMA_NAME &&
-		strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-			   "0123456789-_") == len;
+		   strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+						"0123456789-_") == len;
 }
 
 const char *
@@ -172,8 +172,8 @@ li_request_host_is(const LiEndpoint *endpoint, const char *host)
 	begin += 3;
 	len = strcspn(begin, ":/");
 	return len >= host_len &&
-		pg_strncasecmp(begin + len - host_len, host, host_len) == 0 &&
-		(len == host_len || begin[len - host_len - 1] == '.');
+		   pg_strncasecmp(begin + len - host_len, host, host_len) == 0 &&
+		   (len == host_len || begin[len - host_len - 1] == '.');
 }
 
 void

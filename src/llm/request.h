@@ -34,4 +34,4 @@ extern void li_append_json_string(StringInfo out, const char *text);
 extern const char *const *li_request_headers(const LiEndpoint *endpoint,
 											 char *const *own, int count);
 
-#endif							/* LI_LLM_REQUEST_H */
+#endif /* LI_LLM_REQUEST_H */

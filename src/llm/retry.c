@@ -25,10 +25,10 @@
 #include "llm/headers.h"
 #include "llm/retry.h"
 
-#define MAX_HINT_MS		INT64CONST(86400000)
+#define MAX_HINT_MS INT64CONST(86400000)
 
 #define BACKOFF_BASE_MS 1000
-#define BACKOFF_CAP_MS	60000
+#define BACKOFF_CAP_MS 60000
 #define OVERLOAD_CAP_MS 300000
 
 /*
@@ -63,7 +63,7 @@ days_from_civil(int year, int month, int day)
 	int64		day_of_year = (153 * (month + (month > 2 ? -3 : 9)) + 2) / 5 + day - 1;
 
 	return era * 146097 + year_of_era * 365 + year_of_era / 4 -
-		year_of_era / 100 + day_of_year - 719468;
+		   year_of_era / 100 + day_of_year - 719468;
 }
 
 /*
@@ -90,7 +90,7 @@ read_date(const char *text, int64 *seconds)
 	if (sscanf(text, "%*3[A-Za-z], %2d %3[A-Za-z] %4d %2d:%2d:%2d %3[A-Z]%n",
 			   &day, name, &year, &hour, &minute, &second, zone, &end) == 7 &&
 		end >= 0 && text[end] == '\0')
-		 /* Sun, 06 Nov 1994 08:49:37 GMT */ ;
+		/* Sun, 06 Nov 1994 08:49:37 GMT */;
 	else if (sscanf(text, "%*9[A-Za-z], %2d-%3[A-Za-z]-%2d %2d:%2d:%2d %3[A-Z]%n",
 					&day, name, &year, &hour, &minute, &second, zone, &end) == 7 &&
 			 end >= 0 && text[end] == '\0')
@@ -112,7 +112,7 @@ read_date(const char *text, int64 *seconds)
 		minute < 0 || minute > 59 || second < 0 || second > 60)
 		return false;
 	*seconds = days_from_civil(year, month, day) * 86400 +
-		hour * 3600 + minute * 60 + second;
+			   hour * 3600 + minute * 60 + second;
 	return true;
 }
 

@@ -24,4 +24,4 @@ extern bool li_retry_forbidden(const char *headers, size_t len);
  */
 extern int64 li_backoff_ms(int attempt, bool overload, double random);
 
-#endif							/* LI_LLM_RETRY_H */
+#endif /* LI_LLM_RETRY_H */

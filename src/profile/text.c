@@ -18,6 +18,7 @@
 #include "postgres.h"
 #endif
 
+#include <math.h>
 #include <string.h>
 
 #include "common/unicode_norm.h"
@@ -108,6 +109,8 @@ lower_codepoint(uint32 c)
 		return 'i';
 	if (c == 0x178)
 		return 0xFF;
+	if (c == 0x1E9E)
+		return 0xDF;
 	/* pairs with the capital at the even place */
 	if ((c >= 0x100 && c <= 0x137) || (c >= 0x14A && c <= 0x177) ||
 		(c >= 0x1E00 && c <= 0x1E95) || (c >= 0x1EA0 && c <= 0x1EFF) ||
@@ -294,14 +297,14 @@ li_text_unfence(const char *s)
 	if (strchr("{[\"", trimmed[0]) != NULL)
 		return trimmed;
 	open = strstr(trimmed, "```");
-	body = open ? strchr(open, '\n') : NULL;
-	if (body == NULL)
-	{
-		/* one line: the language word ends where the JSON starts */
-		body = open ? open + 3 + strcspn(open + 3, "{[") : NULL;
-		if (body == NULL || *body == '\0')
-			return trimmed;
-	}
+	if (open == NULL)
+		return trimmed;
+	/* the language word ends with its line, or where the JSON starts */
+	body = open + 3 + strcspn(open + 3, "\n{[");
+	if (*body == '\n')
+		body++;
+	if (*body == '\0')
+		return trimmed;
 	for (close = trimmed + strlen(trimmed) - 3; close >= body; close--)
 	{
 		if (strncmp(close, "```", 3) == 0)
@@ -421,6 +424,41 @@ li_json_drop_bad_escapes(const char *json)
 				appendBinaryStringInfo(&buf, json, 6);
 			json += 6;
 		}
+	}
+	return buf.data;
+}
+
+/*
+ * JSON text with null in place of the numbers that no double can hold, which
+ * parsers refuse: one of them in a field nobody reads must not cost the person.
+ */
+char *
+li_json_drop_huge_numbers(const char *json)
+{
+	StringInfoData buf;
+	bool		in_string = false;
+
+	initStringInfo(&buf);
+	while (*json)
+	{
+		size_t		len = 1;
+
+		if (in_string && json[0] == '\\' && json[1] != '\0')
+			len = 2;
+		else if (*json == '"')
+			in_string = !in_string;
+		else if (!in_string && (*json == '-' || (*json >= '0' && *json <= '9')))
+		{
+			len = strspn(json, "+-.eE0123456789");
+			if (isinf(strtod(json, NULL)))
+			{
+				appendStringInfoString(&buf, "null");
+				json += len;
+				continue;
+			}
+		}
+		appendBinaryStringInfo(&buf, json, len);
+		json += len;
 	}
 	return buf.data;
 }

@@ -19,5 +19,6 @@ extern char *li_text_trim(const char *s);
 extern char *li_text_unfence(const char *s);
 extern char *li_text_one_line(const char *s, int max_chars);
 extern char *li_json_drop_bad_escapes(const char *json);
+extern char *li_json_drop_huge_numbers(const char *json);
 
 #endif

@@ -14,6 +14,7 @@
  */
 #include "postgres.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "nodes/pg_list.h"
@@ -22,6 +23,9 @@
 #include "profile/text.h"
 #include "profile/transforms.h"
 #include "profile/url.h"
+
+/* Up to here a double prints as it was written. */
+#define MAX_EXACT 1e15
 
 struct LiTransform
 {
@@ -94,8 +98,8 @@ own_integer(LiPool *pool, int value)
 }
 
 /*
- * Any JSON value from UTF-8 text, or NULL when it is none.  Integers beyond 64
- * bits lose digits rather than the payload.
+ * Any JSON value from UTF-8 text, or NULL when it is none.  A number that does
+ * not fit loses digits, or becomes null, rather than cost the payload.
  */
 json_t *
 li_parse_any(LiPool *pool, const char *text)
@@ -105,8 +109,8 @@ li_parse_any(LiPool *pool, const char *text)
 	json_t	   *value = json_loads(json, JSON_DECODE_ANY, &error);
 
 	if (value == NULL && json_error_code(&error) == json_error_numeric_overflow)
-		value = json_loads(json, JSON_DECODE_ANY | JSON_DECODE_INT_AS_REAL, &error);
-	pfree(json);
+		value = json_loads(li_json_drop_huge_numbers(json),
+						   JSON_DECODE_ANY | JSON_DECODE_INT_AS_REAL, &error);
 	return value ? li_own(pool, value) : NULL;
 }
 
@@ -130,7 +134,10 @@ li_unwrap(LiPool *pool, json_t *value)
 	return json_is_object(value) ? value : NULL;
 }
 
-/* Text, trimmed; a number becomes text; NULL when nothing is left. */
+/*
+ * Text, trimmed; a number becomes text, unless it may have lost digits; NULL
+ * when nothing is left.
+ */
 json_t *
 li_read_text(LiPool *pool, json_t *value)
 {
@@ -138,7 +145,7 @@ li_read_text(LiPool *pool, json_t *value)
 
 	if (json_is_integer(value))
 		return own_text(pool, psprintf("%lld", (long long) json_integer_value(value)));
-	if (json_is_real(value))
+	if (json_is_real(value) && fabs(json_real_value(value)) < MAX_EXACT)
 		return own_text(pool, psprintf("%.15g", json_real_value(value)));
 	if (!json_is_string(value))
 		return NULL;

@@ -117,7 +117,8 @@ ground(json_t *holder, LiEvidence *evidence)
 
 		li_evidence_find(evidence, json_string_value(quote), &g);
 		if (g.match == LI_MATCH_ABSENT)
-			place = json_pack("{s:s,s:n,s:n}", "match", li_match_name(g.match), "start", "end");
+			place = json_pack("{s:s,s:n,s:n}",
+							  "match", li_match_name(g.match), "start", "end");
 		else
 			place = json_pack("{s:s,s:i,s:i}", "match", li_match_name(g.match),
 							  "start", g.start, "end", g.end);
@@ -129,7 +130,8 @@ ground(json_t *holder, LiEvidence *evidence)
 }
 
 static void
-judge_rubric(const LiAnswerForm *form, json_t *root, LiEvidence *evidence, LiJudgement *judgement)
+judge_rubric(const LiAnswerForm *form, json_t *root, LiEvidence *evidence,
+			 LiJudgement *judgement)
 {
 	json_t	   *criteria = json_object_get(root, "criteria");
 
@@ -152,13 +154,15 @@ judge_rubric(const LiAnswerForm *form, json_t *root, LiEvidence *evidence, LiJud
 			double		value = strtod(judgement->scores[i], NULL);
 
 			json_object_set_new(criterion, "score",
-								rint(value) == value ? json_integer((json_int_t) value) : json_real(value));
+								rint(value) == value ? json_integer((json_int_t) value) :
+								json_real(value));
 		}
 	}
 }
 
 static void
-judge_compatibility(const LiAnswerForm *form, json_t *root, LiEvidence *evidence, LiJudgement *judgement)
+judge_compatibility(const LiAnswerForm *form, json_t *root, LiEvidence *evidence,
+					LiJudgement *judgement)
 {
 	json_t	   *roles = json_object_get(root, "roles");
 	const char *role;
@@ -182,7 +186,8 @@ own_overall(const json_t *root)
 {
 	const json_t *score = json_object_get(root, "overall_score");
 
-	if (!json_is_number(score) || !(json_number_value(score) >= 0 && json_number_value(score) <= 100))
+	if (!json_is_number(score) ||
+		!(json_number_value(score) >= 0 && json_number_value(score) <= 100))
 		return NULL;
 	return number_text(score);
 }

@@ -142,60 +142,67 @@ li_char_clip(const char *s, size_t len, size_t max)
 	return max;
 }
 
-const char *
-li_char_compose(const char *s)
+uint32 *
+li_char_compose_run(const uint32 *chars, int n, int *composed_n)
 {
-	const char *end = s + strlen(s);
-	bool		ascii = true;
-	pg_wchar   *chars;
 	pg_wchar   *composed;
-	size_t		n = 0;
-	char	   *result;
-	char	   *out;
+	int			len = 0;
+	uint32	   *result = NULL;
 
-	for (const char *p = s; p < end; p++)
-	{
-		if ((unsigned char) *p >= 0x80)
-		{
-			ascii = false;
-			break;
-		}
-	}
-	if (ascii)
-		return s;
-
-	chars = palloc((end - s + 1) * sizeof(pg_wchar));
-	for (const char *p = s; p < end; n++)
-	{
-		uint32		cp;
-
-		p += li_char_read(p, end, &cp);
-		chars[n] = cp;
-	}
-	chars[n] = 0;
-
+#ifndef FRONTEND
+	/* only the server has the tables that spare the work */
 	if (unicode_is_normalized_quickcheck(UNICODE_NFC, chars) == UNICODE_NORM_QC_YES)
-	{
-		pfree(chars);
-		return s;
-	}
-
+		return NULL;
+#endif
 	composed = unicode_normalize(UNICODE_NFC, chars);
-	pfree(chars);
 	if (composed == NULL)
-		return s;				/* only without a server, out of memory */
-	for (n = 0; composed[n] != 0; n++)
-		;
-	result = palloc(n * 4 + 1);
-	out = result;
-	for (size_t i = 0; i < n; i++)
-		out += li_char_write(composed[i], out);
-	*out = '\0';
+		return NULL;			/* only without a server: out of memory */
+	while (composed[len] != 0)
+		len++;
+	if (len != n || memcmp(composed, chars, n * sizeof(uint32)) != 0)
+	{
+		result = palloc((len + 1) * sizeof(uint32));
+		memcpy(result, composed, (len + 1) * sizeof(uint32));
+		*composed_n = len;
+	}
 #ifdef FRONTEND
 	free(composed);
 #else
 	pfree(composed);
 #endif
+	return result;
+}
+
+const char *
+li_char_compose(const char *s)
+{
+	const char *end = s + strlen(s);
+	const char *first = s;
+	uint32	   *chars;
+	uint32	   *composed;
+	int			n = 0;
+	char	   *result;
+	char	   *out;
+
+	while (first < end && (unsigned char) *first < 0x80)
+		first++;
+	if (first == end)
+		return s;
+
+	chars = palloc((end - s + 1) * sizeof(uint32));
+	for (const char *p = s; p < end; n++)
+		p += li_char_read(p, end, &chars[n]);
+	chars[n] = 0;
+	composed = li_char_compose_run(chars, n, &n);
+	pfree(chars);
+	if (composed == NULL)
+		return s;
+
+	out = result = palloc(n * 4 + 1);
+	for (int i = 0; i < n; i++)
+		out += li_char_write(composed[i], out);
+	*out = '\0';
+	pfree(composed);
 	return result;
 }
 

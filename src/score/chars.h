@@ -27,6 +27,13 @@ extern size_t li_char_clip(const char *s, size_t len, size_t max);
 /* "s" in NFC, in the current memory context; "s" itself when it is already. */
 extern const char *li_char_compose(const char *s);
 
+/*
+ * "n" characters and a final 0 in NFC, likewise, with their number; NULL when
+ * they are already.
+ */
+extern uint32 *li_char_compose_run(const uint32 *chars, int n, int *composed_n);
+
+/* Lower case, one character for one. */
 extern uint32 li_char_fold(uint32 cp);
 
 /* Letters and digits; false for scripts that write words without spaces. */

@@ -22,8 +22,6 @@
 #include "postgres.h"
 #endif
 
-#include "common/unicode_norm.h"
-
 #include "score/chars.h"
 #include "score/fold.h"
 
@@ -141,33 +139,22 @@ put_char(Folding *f, uint32 cp, uint32 next, int start, int end)
 
 /* A run that may need composing: chars[0 .. n) lie at [start, start + n). */
 static void
-put_run(Folding *f, pg_wchar *chars, int n, uint32 next, int start)
+put_run(Folding *f, uint32 *chars, int n, uint32 next, int start)
 {
-	pg_wchar   *composed = NULL;
-	int			k = 0;
+	int			composed_n;
+	uint32	   *composed;
 
 	chars[n] = 0;
-	if (unicode_is_normalized_quickcheck(UNICODE_NFC, chars) != UNICODE_NORM_QC_YES)
+	composed = li_char_compose_run(chars, n, &composed_n);
+	if (composed == NULL)
 	{
-		composed = unicode_normalize(UNICODE_NFC, chars);
-		while (composed != NULL && composed[k] != 0)
-			k++;
-		if (k == n && memcmp(composed, chars, n * sizeof(pg_wchar)) == 0)
-			k = 0;				/* it was in NFC: map one to one */
-	}
-	for (int i = 0; i < (k > 0 ? k : n); i++)
-	{
-		if (k > 0)
-			put_char(f, composed[i], i + 1 < k ? composed[i + 1] : next, start, start + n);
-		else
+		for (int i = 0; i < n; i++)
 			put_char(f, chars[i], i + 1 < n ? chars[i + 1] : next, start + i, start + i + 1);
+		return;
 	}
-	if (composed != NULL)
-#ifdef FRONTEND
-		free(composed);
-#else
-		pfree(composed);
-#endif
+	for (int i = 0; i < composed_n; i++)
+		put_char(f, composed[i], i + 1 < composed_n ? composed[i + 1] : next, start, start + n);
+	pfree(composed);
 }
 
 LiFolded *
@@ -176,7 +163,7 @@ li_fold(const char *text, size_t len)
 	LiFolded   *folded = palloc0(sizeof(LiFolded));
 	Folding		f = {folded, len + 16, false, 0, 0, true};
 	const char *end = text + len;
-	pg_wchar   *run = NULL;
+	uint32	   *run = NULL;
 	int			at = 0;			/* characters read */
 
 	folded->text = palloc(f.room + 1);
@@ -198,7 +185,7 @@ li_fold(const char *text, size_t len)
 			uint32		cp;
 
 			if (run == NULL)
-				run = palloc((end - p + 1) * sizeof(pg_wchar));
+				run = palloc((end - p + 1) * sizeof(uint32));
 			do
 			{
 				p += li_char_read(p, end, &cp);

@@ -106,7 +106,8 @@ linkedin_ingest_render_ask(PG_FUNCTION_ARGS)
 	job.max_tokens = PG_ARGISNULL(8) ? 0 : PG_GETARG_INT32(8);
 	job.temperature = argument_text(fcinfo, 9, numeric_out);
 	job.samples = PG_ARGISNULL(10) ? 1 : PG_GETARG_INT32(10);
-	if (job.profile_id == NULL || job.model == NULL || (job.template_id == NULL && job.prompt == NULL))
+	if (job.profile_id == NULL || job.model == NULL ||
+		(job.template_id == NULL && job.prompt == NULL))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("profile_id, model, and template_id or prompt must be given")));

@@ -26,7 +26,6 @@
 #include "score/chars.h"
 #include "score/injection.h"
 
-#define MAX_STEPS	5
 #define WORD_ROOM	20			/* bytes; no word of the table is longer */
 #define NEARBY		8			/* words in which talk about attacks is looked for */
 
@@ -37,83 +36,86 @@ typedef struct Word
 	bool		first;			/* opens a line or a sentence */
 } Word;
 
-typedef struct Step
-{
-	const char *words;			/* alternatives, divided by '|' */
-	int			gap;			/* other words that may stand before it */
-} Step;
-
 typedef struct Phrase
 {
 	const char *kind;
 	bool		order;			/* counts only where an order can stand */
-	Step		steps[MAX_STEPS];
+
+	/*
+	 * Steps divided by spaces, each a list of words divided by '|'.  A number
+	 * before a step says how many other words may stand in front of it.
+	 */
+	const char *steps;
 } Phrase;
+
+/* A step as it is read from a phrase. */
+typedef struct Step
+{
+	const char *words;
+	size_t		len;
+	int			gap;
+} Step;
 
 #define SUBJECT "candidate|applicant|profile|resume|cv"
 #define MODEL "ai|llm|llms|chatbot|gpt|chatgpt|claude|gemini|copilot"
+#define READER "model|models|assistant|system|systems|evaluator|evaluators|reviewer|reviewers|" \
+	"screener|screeners|reading|reviewing|evaluating|scoring|processing|parsing"
 
 static const Phrase phrases[] = {
-	{"override", false, {
-		{"ignore|disregard|forget|override|bypass|discard"},
-		{"previous|prior|above|earlier|preceding|all|any|your|the|these|other|existing", 1},
-	{"instruction|instructions|prompt|prompts|directives|rubric", 3}}},
-	{"override", false, {
-		{"ignore|disregard|forget|override|bypass|discard"},
-		{"previous|prior|above|earlier|preceding|your", 1},
-	{"rules|guidelines|criteria|context|constraints|text", 2}}},
-	{"override", false, {
-		{"not|don't|never"}, {"follow|obey", 0},
-	{"instructions|instruction|rubric|prompt", 3}}},
-	{"override", false, {
-		{"ignoriere|ignorieren|vergiss|missachte"},
-		{"alle|vorherigen|vorigen|bisherigen|obigen", 1},
-	{"anweisungen|anweisung|instruktionen|vorgaben", 2}}},
-	{"override", false, {
-		{"ignora|ignore|ignorez|olvida|oublie|oubliez|dimentica"},
-		{"instrucciones|instructions|consignes|istruzioni|instruções", 3},
-	{"anteriores|previas|précédentes|antérieures|precedenti", 1}}},
+	{"override", false,
+	"ignore|disregard|forget|override|bypass|discard "
+	"1 previous|prior|above|earlier|preceding|all|any|your|the|these|other|existing "
+	"3 instruction|instructions|prompt|prompts|directives|rubric"},
+	{"override", false,
+	"ignore|disregard|forget|override|bypass|discard "
+	"1 previous|prior|above|earlier|preceding|your "
+	"2 rules|guidelines|criteria|context|constraints|text"},
+	{"override", false,
+	"not|never follow|obey 3 instructions|instruction|rubric|prompt"},
+	{"override", false,
+	"don t follow|obey 3 instructions|instruction|rubric|prompt"},
+	{"override", false,
+	"ignoriere|ignorieren|vergiss|missachte 1 alle|vorherigen|vorigen|bisherigen|obigen "
+	"2 anweisungen|anweisung|instruktionen|vorgaben"},
+	{"override", false,
+	"ignora|ignore|ignorez|olvida|oublie|oubliez|dimentica "
+	"3 instrucciones|instructions|consignes|istruzioni|instruções "
+	"1 anteriores|previas|précédentes|antérieures|precedenti"},
 
-	{"score", true, {
-		{"give|assign|award|rate|score|grade|rank|set|return|output|mark"},
-		{SUBJECT "|person|me|him|her|them|criterion|criteria|score|scores|rating", 3},
-	{"100|10|maximum|max|highest|perfect|full|top|best", 4}}},
-	{"score", true, {
-		{"give|assign|award|return|output|set"},
-		{"100|maximum|max|highest|perfect|full|top", 2},
-	{"score|scores|rating|ratings|points|marks", 2}}},
+	{"score", true,
+	"give|assign|award|rate|score|grade|rank|set|return|output|mark "
+	"3 " SUBJECT "|person|me|him|her|them|criterion|criteria|score|scores|rating "
+	"4 100|10|maximum|max|highest|perfect|full|top|best"},
+	{"score", true,
+	"give|assign|award|return|output|set 2 100|maximum|max|highest|perfect|full|top "
+	"2 score|scores|rating|ratings|points|marks"},
 
-	{"verdict", true, {
-		{"recommend|hire|select|shortlist|advance|approve|accept|choose|prefer"},
-	{"this", 1}, {SUBJECT "|person|individual", 1}}},
-	{"verdict", false, {
-		{"this"}, {SUBJECT, 0}, {"must|should|shall|deserves", 0}}},
-	{"verdict", false, {
-		{"recommend|rate|rank|score"}, {"this", 1}, {SUBJECT, 1},
-	{"highly|strongly|above|highest|first", 3}}},
+	{"verdict", true,
+	"recommend|hire|select|shortlist|advance|approve|accept|choose|prefer "
+	"1 this 1 " SUBJECT "|person|individual"},
+	{"verdict", false,
+	"this " SUBJECT " must|should|shall|deserves"},
+	{"verdict", false,
+	"recommend|rate|rank|score 1 this 1 " SUBJECT " 3 highly|strongly|above|highest|first"},
 
-	{"address", false, {
-		{"you"}, {"are|re", 0}, {"now", 0}, {"a|an|acting|playing", 0}}},
-	{"address", false, {
-		{"you"}, {"are|re", 0}, {"a|an|the|any", 0}, {MODEL "|language|evaluation|grading", 2},
-	{"model|assistant|system|evaluator|reviewer|screener|reading|reviewing|evaluating|scoring|processing|parsing", 1}}},
-	{"address", true, {
-		{"attention|note|notice|message|hey|dear|hi|hello|instruction|instructions"},
-		{MODEL "|language|automated", 2},
-	{"model|models|assistant|system|systems|evaluator|evaluators|reviewer|reviewers|screener|screeners|reading|reviewing|evaluating|scoring|processing", 1}}},
+	{"address", false,
+	"you are|re now a|an|acting|playing"},
+	{"address", false,
+	"you are|re a|an|the|any 2 " MODEL "|language|evaluation|grading 1 " READER},
+	{"address", true,
+	"attention|note|notice|message|hey|dear|hi|hello|instruction|instructions "
+	"2 " MODEL "|language|automated 1 " READER},
 
-	{"disclosure", false, {
-		{"reveal|print|repeat|output|show|display|disclose|leak"},
-		{"your|system|hidden|initial|original", 2},
-	{"prompt|prompts|instructions", 1}}},
+	{"disclosure", false,
+	"reveal|print|repeat|output|show|display|disclose|leak "
+	"2 your|system|hidden|initial|original 1 prompt|prompts|instructions"},
 
-	{"output", true, {
-		{"respond|reply|answer|output|return|write|say"},
-		{"only|exactly|solely|nothing", 1},
-	{"with|json|score|scores|but|text|result", 2}}},
-	{"output", false, {
-		{"your"}, {"response|answer|output|evaluation|assessment|verdict", 1},
-	{"must|should|shall", 0}, {"be|contain|include|start|say|have|state|end", 0}}}
+	{"output", true,
+	"respond|reply|answer|output|return|write|say 1 only|exactly|solely|nothing "
+	"2 with|json|score|scores|but|text|result"},
+	{"output", false,
+	"your 1 response|answer|output|evaluation|assessment|verdict must|should|shall "
+	"be|contain|include|start|say|have|state|end"}
 };
 
 /* Marks by which chat models are told who speaks, and our own fence. */
@@ -138,24 +140,50 @@ static const char leads[] =
 /* Words that make a scale of what would else be a demand. */
 static const char scales[] = "from|between|0|zero|1|scale|out";
 
+/* Is "word" in a list of "len" bytes? */
+static bool
+is_listed(const char *word, const char *list, size_t len)
+{
+	const char *end = list + len;
+	size_t		n = strlen(word);
+
+	if (n == 0)
+		return false;
+	while (list < end)
+	{
+		const char *to = memchr(list, '|', end - list);
+
+		if (to == NULL)
+			to = end;
+		if (to - list == n && memcmp(list, word, n) == 0)
+			return true;
+		list = to + 1;
+	}
+	return false;
+}
+
 static bool
 is_one_of(const char *word, const char *list)
 {
-	size_t		len = strlen(word);
+	return is_listed(word, list, strlen(list));
+}
 
-	if (len == 0)
-		return false;
-	while (*list != '\0')
+/* Reads the step at "p"; returns where the next one starts, NULL at the end. */
+static const char *
+read_step(const char *p, Step *step)
+{
+	if (*p == '\0')
+		return NULL;
+	step->gap = 0;
+	if (*p >= '0' && *p <= '9' && p[1] == ' ')
 	{
-		size_t		n = strcspn(list, "|");
-
-		if (n == len && memcmp(list, word, n) == 0)
-			return true;
-		list += n;
-		if (*list == '|')
-			list++;
+		step->gap = *p - '0';
+		p += 2;
 	}
-	return false;
+	step->words = p;
+	step->len = strcspn(p, " ");
+	p += step->len;
+	return *p == ' ' ? p + 1 : p;
 }
 
 /*
@@ -172,16 +200,16 @@ openers(void)
 	{
 		for (int i = 0; i < lengthof(phrases); i++)
 		{
-			const char *list = phrases[i].steps[0].words;
+			const char *p = phrases[i].steps;
 
-			while (*list != '\0')
+			while (*p != ' ')
 			{
-				size_t		n = strcspn(list, "|");
+				size_t		n = strcspn(p, "| ");
 
-				table[(unsigned char) list[0] * WORD_ROOM + n] = true;
-				list += n;
-				if (*list == '|')
-					list++;
+				table[(unsigned char) p[0] * WORD_ROOM + n] = true;
+				p += n;
+				if (*p == '|')
+					p++;
 			}
 		}
 		filled = true;
@@ -213,9 +241,7 @@ read_words(const char *text, Word **words)
 		}
 		else
 			p++;
-		if (cp == 0x2019)
-			cp = '\'';
-		if (li_char_is_word(cp) || (cp == '\'' && len > 0 && li_char_is_word(next)))
+		if (li_char_is_word(cp))
 		{
 			char		bytes[4];
 			int			size = li_char_write(li_char_fold(cp), bytes);
@@ -251,23 +277,22 @@ read_words(const char *text, Word **words)
 	return n;
 }
 
-/* The last word of the phrase's steps from "step" on; -1: not matched. */
+/* The last word of the steps from "steps" on, which follow word "at"; -1: none. */
 static int
-match_steps(const Phrase *phrase, int step, const Word *words, int n, int at)
+match_steps(const char *steps, const Word *words, int n, int at)
 {
-	int			sentence = words[at].sentence;
+	Step		step;
+	const char *next = read_step(steps, &step);
 
-	if (step == MAX_STEPS || phrase->steps[step].words == NULL)
+	if (next == NULL)
 		return at;
-	for (int skip = 0; skip <= phrase->steps[step].gap; skip++)
+	for (int i = at + 1; i <= at + 1 + step.gap; i++)
 	{
-		int			i = at + 1 + skip;
-
-		if (i >= n || words[i].sentence != sentence)
+		if (i >= n || words[i].sentence != words[at].sentence)
 			return -1;
-		if (is_one_of(words[i].text, phrase->steps[step].words))
+		if (is_listed(words[i].text, step.words, step.len))
 		{
-			int			last = match_steps(phrase, step + 1, words, n, i);
+			int			last = match_steps(next, words, n, i);
 
 			if (last >= 0)
 				return last;
@@ -321,14 +346,16 @@ li_injection_scan(const char *text, const char **kinds)
 		for (int k = 0; k < lengthof(phrases); k++)
 		{
 			const Phrase *phrase = &phrases[k];
+			Step		step;
+			const char *next = read_step(phrase->steps, &step);
 			int			last;
 
-			if (!is_one_of(word->text, phrase->steps[0].words))
+			if (!is_listed(word->text, step.words, step.len))
 				continue;
 			if (phrase->order && !word->first &&
 				!(i > 0 && is_one_of(words[i - 1].text, leads)))
 				continue;
-			last = match_steps(phrase, 1, words, n, i);
+			last = match_steps(next, words, n, i);
 			if (last >= 0 && !is_talk(words, n, i, last))
 				found = add_kind(kinds, found, phrase->kind);
 		}

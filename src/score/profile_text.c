@@ -409,7 +409,8 @@ li_profile_text_new(const LiProfile *profile, bool blind)
 	text->values.job_title = placeholder_value(&layout, LI_CLEAN_NAME, profile->job_title);
 	text->values.company_name = placeholder_value(&layout, LI_CLEAN_NAME, profile->company_name);
 	text->values.location = placeholder_value(&layout, LI_CLEAN_LINE, profile->location);
-	text->values.suggested_role = placeholder_value(&layout, LI_CLEAN_LINE, profile->suggested_role);
+	text->values.suggested_role =
+		placeholder_value(&layout, LI_CLEAN_LINE, profile->suggested_role);
 
 	appendStringInfo(&layout.lines, "Name: %s\n",
 					 blind || full_name == NULL ? LI_BLIND_NAME : full_name);

@@ -38,8 +38,8 @@ metadata(const LiJudgement *judgement, const LiResultFacts *facts)
 					   "prompt_tokens", tokens_or_null(facts->prompt_tokens),
 					   "completion_tokens", tokens_or_null(facts->completion_tokens),
 					   "tokens_used",
-					   both ? json_integer((json_int_t) facts->prompt_tokens + facts->completion_tokens) :
-					   json_null(),
+					   both ? json_integer((json_int_t) facts->prompt_tokens +
+										   facts->completion_tokens) : json_null(),
 					   "finish_reason", text_or_null(facts->finish_reason),
 					   "timestamp", facts->timestamp);
 	if (judgement->model_total != NULL)

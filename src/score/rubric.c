@@ -98,7 +98,8 @@ read_criterion(const json_t *json, int number, LiRubric *rubric, LiFaults *fault
 	}
 	if (is_blank(description))
 		li_fault(faults, "rubric: no_description: criterion \"%s\" has no description", quoted);
-	if (!json_is_number(weight) || !(json_number_value(weight) >= 0 && json_number_value(weight) <= 1))
+	if (!json_is_number(weight) ||
+		!(json_number_value(weight) >= 0 && json_number_value(weight) <= 1))
 		li_fault(faults, "rubric: bad_weight: the weight of criterion \"%s\" is not a number from 0 to 1", quoted);
 
 	criterion->key = pstrdup(key);

@@ -215,7 +215,8 @@ read_too_long(ScoringState *state, LiAsk *again, LiOutcome *outcome)
 
 /* A fault in the answer: asked again, or the end of the job. */
 static void
-read_faulty(ScoringState *state, const char *code, const char *path, LiAsk *again, LiOutcome *outcome)
+read_faulty(ScoringState *state, const char *code, const char *path,
+			LiAsk *again, LiOutcome *outcome)
 {
 	const char *message;
 
@@ -246,7 +247,8 @@ numeric_of(const char *text)
 static const char *
 numeric_rounded(Numeric number)
 {
-	Datum		rounded = DirectFunctionCall2(numeric_round, NumericGetDatum(number), Int32GetDatum(2));
+	Datum		rounded = DirectFunctionCall2(numeric_round, NumericGetDatum(number),
+											  Int32GetDatum(2));
 
 	return DatumGetCString(DirectFunctionCall1(numeric_out, rounded));
 }
@@ -294,7 +296,8 @@ now_text(void)
 
 /* Fills *result from an accepted answer. */
 static void
-complete(ScoringState *state, const LiAnswer *answer, const LiJudgement *judgement, LiResult *result)
+complete(ScoringState *state, const LiAnswer *answer, const LiJudgement *judgement,
+		 LiResult *result)
 {
 	const LiProfileText *text = li_question_profile(state->question);
 	const char **reasons = palloc0((MAX_REASONS + 1) * sizeof(char *));
@@ -341,7 +344,8 @@ complete(ScoringState *state, const LiAnswer *answer, const LiJudgement *judgeme
 }
 
 static void
-scoring_read(void *opaque, const LiAnswer *answer, LiAsk *again, LiOutcome *outcome, LiResult *result)
+scoring_read(void *opaque, const LiAnswer *answer, LiAsk *again,
+			 LiOutcome *outcome, LiResult *result)
 {
 	ScoringState *state = opaque;
 	LiJudgement judgement;

@@ -65,6 +65,7 @@ struct LiEngine
 	uint64		next_beat_ms;	/* of the table row */
 	bool		has_row;		/* in "workers" */
 	bool		blocks_restored;
+	bool		config_changed; /* what is blocked is worth a try */
 	char		pause_reason[LI_REASON_LEN];	/* empty: it runs */
 
 	List	   *notices;		/* payloads to send */
@@ -197,6 +198,27 @@ move_to(dlist_head *list, LiWork *work)
 {
 	dlist_delete(&work->node);
 	dlist_push_tail(list, &work->node);
+}
+
+/*
+ * Both leave the step's memory context current.  SPI calls in between leave
+ * their own behind, which goes with the transaction: what outlives it is
+ * allocated after switching back.
+ */
+static bool
+begin(LiEngine *engine)
+{
+	bool		begun = engine->txn->begin();
+
+	MemoryContextSwitchTo(engine->step);
+	return begun;
+}
+
+static void
+commit(LiEngine *engine)
+{
+	engine->txn->commit();
+	MemoryContextSwitchTo(engine->step);
 }
 
 /*
@@ -502,6 +524,9 @@ load_accounts(LiEngine *engine)
 	if (!engine->blocks_restored)
 		li_accounts_restore_blocks(fresh);
 	engine->blocks_restored = true;
+	if (engine->config_changed)
+		li_accounts_probe_now(fresh);
+	engine->config_changed = false;
 }
 
 /* The row in "workers": written with a first claim, then now and then. */
@@ -536,9 +561,14 @@ claim(LiEngine *engine, bool with_rescue)
 		room = Min(room, engine->limit);
 	engine->look = false;
 	engine->next_look_ms = 0;
-	if (!engine->txn->begin())
+	if (!begin(engine))
 		return;
-	if (engine->accounts == NULL)
+	/*
+	 * A job that this snapshot shows may rely on a change of the providers
+	 * that was committed before it: such a change has set the flag by now.
+	 */
+	if (engine->accounts == NULL ||
+		(pg_atomic_read_u32(&engine->slot->wake) & LI_WAKE_CONFIG))
 		load_accounts(engine);
 
 	lanes = li_queue_lanes(engine->step);
@@ -547,6 +577,7 @@ claim(LiEngine *engine, bool with_rescue)
 	else if (with_rescue)
 		rescue(engine);
 
+	MemoryContextSwitchTo(engine->step);
 	if (room > 0 && lanes != NIL)
 	{
 		open = open_lanes(engine, lanes, &probes);
@@ -559,7 +590,7 @@ claim(LiEngine *engine, bool with_rescue)
 		else if (due)
 			engine->next_look_ms = li_monotonic_ms() + BUSY_LANE_WAIT_MS;
 	}
-	engine->txn->commit();
+	commit(engine);
 
 	/* Only committed claims are ours. */
 	foreach(cell, claims)
@@ -600,7 +631,7 @@ render(LiEngine *engine)
 {
 	dlist_mutable_iter iter;
 
-	if (dlist_is_empty(&engine->claimed) || !engine->txn->begin())
+	if (dlist_is_empty(&engine->claimed) || !begin(engine))
 		return;
 	XactReadOnly = true;
 	dlist_foreach_modify(iter, &engine->claimed)
@@ -620,7 +651,7 @@ render(LiEngine *engine)
 											 unpack_sql_state(error->sqlerrcode)));
 		}
 	}
-	engine->txn->commit();
+	commit(engine);
 }
 
 static void
@@ -856,13 +887,12 @@ record(LiEngine *engine)
 		apply_to_account(engine, work);
 	}
 
-	if (!engine->txn->begin())
+	if (!begin(engine))
 		return;
-	MemoryContextSwitchTo(engine->step);
 	if (attempt(record_step, &all) != NULL)
 		record_singly(&all);
 	beat(engine);
-	engine->txn->commit();
+	commit(engine);
 
 	forboth(work_cell, all.works, record_cell, all.records)
 	{
@@ -902,10 +932,10 @@ send_notices(LiEngine *engine)
 		return;
 	engine->notices = NIL;
 	engine->notices_due_ms = li_monotonic_ms() + NOTICE_INTERVAL_MS;
-	if (engine->txn->begin())
+	if (begin(engine))
 	{
 		li_queue_notify(notices);
-		engine->txn->commit();
+		commit(engine);
 	}
 	list_free_deep(notices);
 }
@@ -920,9 +950,8 @@ drop_lost(LiEngine *engine)
 	List	   *lost;
 	dlist_mutable_iter iter;
 
-	if (dlist_is_empty(&engine->open) || !engine->txn->begin())
+	if (dlist_is_empty(&engine->open) || !begin(engine))
 		return;
-	MemoryContextSwitchTo(engine->step);
 	dlist_foreach_modify(iter, &engine->open)
 		claims = lappend(claims, dlist_container(LiWork, node, iter.cur)->claim);
 	lost = li_queue_lost(claims, engine->step);
@@ -933,7 +962,7 @@ drop_lost(LiEngine *engine)
 		if (list_member_ptr(lost, work->claim))
 			li_queue_record_cancelled(work->claim, &work->made);
 	}
-	engine->txn->commit();
+	commit(engine);
 
 	dlist_foreach_modify(iter, &engine->open)
 	{
@@ -984,6 +1013,8 @@ li_engine_cycle(LiEngine *engine, uint32 wake)
 		li_accounts_release(engine->accounts);
 		engine->accounts = NULL;
 	}
+	if (wake & LI_WAKE_CONFIG)
+		engine->config_changed = true;
 	if (polled)
 		engine->next_poll_ms = now + li_poll_interval;
 	if (wake & LI_WAKE_CHANGED || polled)
@@ -1057,13 +1088,12 @@ li_engine_hand_back(LiEngine *engine)
 		return true;
 	dlist_foreach_modify(iter, &engine->open)
 		li_work_abort(dlist_container(LiWork, node, iter.cur));
-	if (!engine->txn->begin())
+	if (!begin(engine))
 		return false;
-	MemoryContextSwitchTo(engine->step);
 	dlist_foreach_modify(iter, &engine->open)
 		sent = lappend(sent, &dlist_container(LiWork, node, iter.cur)->claim->id);
 	n = li_queue_hand_back(&engine->slot->incarnation, sent);
-	engine->txn->commit();
+	commit(engine);
 	if (n >= 0)
 		engine->in_flight = 0;
 	return n >= 0;

@@ -24,7 +24,6 @@
 #include <ctype.h>
 #include <sys/stat.h>
 
-#include "access/htup_details.h"
 #include "access/xlog.h"
 #include "catalog/pg_type.h"
 #include "fmgr.h"
@@ -148,13 +147,12 @@ li_home_problem(void)
 Datum
 linkedin_ingest_this_home(PG_FUNCTION_ARGS)
 {
-	TupleDesc	desc;
+	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
 	Datum		values[7];
 	bool		nulls[7] = {false};
 	Home		here;
 
-	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
-		elog(ERROR, "return type must be a row type");
+	InitMaterializedSRF(fcinfo, 0);
 	this_home(&here);
 	values[0] = Int64GetDatum((int64) here.system_identifier);
 	values[1] = Int32GetDatum((int32) here.timeline);
@@ -164,7 +162,8 @@ linkedin_ingest_this_home(PG_FUNCTION_ARGS)
 	values[4] = CStringGetTextDatum(here.data_directory);
 	values[5] = Int64GetDatum(here.device);
 	values[6] = Int64GetDatum(here.inode);
-	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), values, nulls)));
+	tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
+	return (Datum) 0;
 }
 
 /* home_problem() -> text: why jobs may not run here; null: they may */

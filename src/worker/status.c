@@ -174,7 +174,7 @@ linkedin_ingest_live_workers(PG_FUNCTION_ARGS)
 	MemoryContext cxt;
 	int			i;
 
-	InitMaterializedSRF(fcinfo, 0);
+	InitMaterializedSRF(fcinfo, MAT_SRF_USE_EXPECTED_DESC);
 	cxt = CurrentMemoryContext;
 	if (!li_preloaded())
 	{

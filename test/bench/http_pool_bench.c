@@ -33,8 +33,12 @@ main(int argc, char **argv)
 		"Content-Type: application/json", "Authorization: Bearer none",
 		"User-Agent: linkedin_ingest", NULL
 	};
-	LiHttpRequest request = {.headers = headers, .connect_timeout_ms = 5000,
-	.timeout_ms = 60000, .max_response = 4 * 1024 * 1024};
+	LiHttpRequest request = {
+		.headers = headers,
+		.connect_timeout_ms = 5000,
+		.timeout_ms = 60000,
+		.max_response = 4 * 1024 * 1024
+	};
 	LiHttpPool *pool;
 	LiHttpCall *call;
 	int			connections;
@@ -67,7 +71,7 @@ main(int argc, char **argv)
 	cpu = seconds(CLOCK_THREAD_CPUTIME_ID);
 	while (done < total)
 	{
-		struct pollfd pfd = {.fd = li_http_pool_fd(pool), .events = POLLIN};
+		struct pollfd pfd = { .fd = li_http_pool_fd(pool), .events = POLLIN };
 
 		while (started < total && started - done < connections)
 		{

@@ -7,7 +7,7 @@
 # prefix (0.3 s, 52 MB), which works because PostgreSQL finds its files
 # relative to its programs.
 
-say() { printf '%s\n' "$*"; }
+say() { printf '%s\n' "$@"; }		# one line for each argument
 die() { printf '%s: %s\n' "${0##*/}" "$*" >&2; exit 1; }
 
 # Where scratch folders go.  A socket's path has at most 107 bytes, and the
@@ -84,11 +84,14 @@ need_packages() {
 	else
 		[ -n "$(apt-cache pkgnames postgresql-server-dev 2>/dev/null)" ] || as_root apt-get -qq update
 		version=$(apt-cache depends postgresql | sed -n 's/^ *Depends: postgresql-\([0-9]*\)$/\1/p' | head -1)
-		missing+=("postgresql-$version" "postgresql-server-dev-$version")
 	fi
 	[ "${version:-0}" -ge 15 ] || die "PostgreSQL 15 or later is needed, found ${version:-none}"
 
 	for package; do
+		# A server that is not Debian's has to bring its own.
+		if [[ $package = *VERSION* && -n ${PG_CONFIG:-} && $("$PG_CONFIG" --bindir) != /usr/lib/postgresql/* ]]; then
+			continue
+		fi
 		package=${package//VERSION/$version}
 		dpkg-query -W -f '${db:Status-Status}\n' ${package//|/ } 2>/dev/null | grep -qx installed ||
 			missing+=("${package%%|*}")
@@ -169,12 +172,14 @@ build() {
 # and the number below only names the socket.
 PORT=54329
 
-# new_cluster BINDIR DIR: settings from standard input.
+# new_cluster BINDIR DIR: settings from standard input.  Here and below, what
+# starts a server has a session of its own: Ctrl-C must not end pg_ctl between
+# the fork and the pid file.
 new_cluster() {
 	rm -rf "$2"
 	mkdir -p "$2/socket"
 	chmod 700 "$2/socket"
-	"$1/initdb" -D "$2/data" -U postgres --auth=trust --encoding=UTF8 --locale=C.UTF-8 --no-sync --no-instructions \
+	setsid "$1/initdb" -D "$2/data" -U postgres --auth=trust --encoding=UTF8 --locale=C.UTF-8 --no-sync --no-instructions \
 		>"$2/initdb.log" || { cat "$2/initdb.log" >&2; return 1; }
 	{
 		say "listen_addresses = ''"
@@ -187,7 +192,6 @@ new_cluster() {
 }
 
 start_cluster() {
-	# In a session of its own: Ctrl-C must not end pg_ctl between fork and pid file.
 	setsid "$1/pg_ctl" -D "$2/data" -l "$2/server.log" -w -t 60 -s start ||
 		{ tail -20 "$2/server.log" >&2; return 1; }
 }
@@ -214,6 +218,11 @@ stop_servers() {
 	find "$1" -name nginx.pid 2>/dev/null | while read -r file; do
 		"$here/llm/stop" "${file%/*}" || true
 	done
+}
+
+# pids_of_session SESSION
+pids_of_session() {
+	cat /proc/[0-9]*/stat 2>/dev/null | sed 's/^\([0-9]*\) (.*) /\1 /' | awk -v session="$1" '$5 == session { print $1 }'
 }
 
 pids_below() {

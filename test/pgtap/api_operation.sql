@@ -2,7 +2,7 @@
 -- Everything happens in one transaction, so no worker sees any of it.
 \set QUIET on
 BEGIN;
-SELECT plan(56);
+SELECT plan(51);
 SET LOCAL client_min_messages = error;
 
 CREATE FUNCTION pg_temp.fault(statement text) RETURNS text LANGUAGE plpgsql AS $$

@@ -1,6 +1,6 @@
 /* tables of people and companies: constraints, generated values, views */
 BEGIN;
-SELECT plan(33);
+SELECT plan(34);
 
 INSERT INTO linkedin_ingest.companies (linkedin_company_id, company_name) VALUES ('c1', 'Acorn Works');
 SELECT throws_ok($$INSERT INTO linkedin_ingest.companies (linkedin_company_id, company_name) VALUES ('c1', 'Other')$$,

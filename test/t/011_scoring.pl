@@ -85,7 +85,7 @@ $node->safe_psql($db, qq{
 wait_for_sql($node, $db, "SELECT count(*) FROM linkedin_ingest.scoring_jobs WHERE status <> 'completed'", '0');
 @calls = ledger($model);
 is(scalar @calls, 600, '600 jobs, 600 calls');
-my %connections = map { $_->{conn} => 1 } @calls;
+my %connections = map { $_->{connection} => 1 } @calls;
 cmp_ok(scalar keys %connections, '<=', 256, 'on no more connections than max_in_flight');
 is($node->safe_psql($db, 'SELECT count(*), count(DISTINCT job_id) FROM linkedin_ingest.scoring_attempts'),
 	'602|602', 'one attempt each');

@@ -50,8 +50,8 @@ int
 getaddrinfo(const char *node, const char *service, const struct addrinfo *hints,
 			struct addrinfo **result)
 {
-	int			(*real) (const char *, const char *, const struct addrinfo *,
-						 struct addrinfo **) = dlsym(RTLD_NEXT, "getaddrinfo");
+	int (*real)(const char *, const char *, const struct addrinfo *,
+				struct addrinfo **) = dlsym(RTLD_NEXT, "getaddrinfo");
 	sigset_t	mask;
 
 	STUB_ADD(lookups);
@@ -134,7 +134,7 @@ real_ms(void)
 static void
 turn(void)
 {
-	struct pollfd pfd = {.fd = li_http_pool_fd(pool), .events = POLLIN};
+	struct pollfd pfd = { .fd = li_http_pool_fd(pool), .events = POLLIN };
 	long		timeout = li_http_pool_timeout(pool);
 
 	poll(&pfd, 1, timeout < 0 || timeout > 20 ? 20 : (int) timeout);
@@ -225,10 +225,12 @@ test_plain(void)
 	is_int(r->body_len, 11, "its length");
 	is_text(r->message, "", "no message");
 	ok(strncmp(r->headers, "HTTP/1.1 200 OK\r\n", 17) == 0 &&
-	   strstr(r->headers, "\r\nX-Request-Id: abc\r\n") != NULL &&
-	   strlen(r->headers) == r->headers_len, "its headers");
+		   strstr(r->headers, "\r\nX-Request-Id: abc\r\n") != NULL &&
+		   strlen(r->headers) == r->headers_len,
+	   "its headers");
 	ok(r->sent_us >= 0 && r->first_byte_us >= r->sent_us &&
-	   r->total_us >= r->first_byte_us && r->total_us < 5000000, "times in order");
+		   r->total_us >= r->first_byte_us && r->total_us < 5000000,
+	   "times in order");
 	ok(strncmp(stub_last_head, "POST /ok HTTP/1.1\r\n", 19) == 0, "a POST");
 	ok(strcasestr(stub_last_head, "\r\nexpect:") == NULL, "no Expect");
 	ok(strcasestr(stub_last_head, "\r\naccept-encoding:") == NULL, "no Accept-Encoding");
@@ -263,7 +265,8 @@ test_plain(void)
 	request.max_response = len;
 	r = get(&request);
 	ok(r->error == LI_HTTP_OK && r->body_len == len &&
-	   memcmp(r->body, large, len) == 0, "8 MB there and back, the cap exactly");
+		   memcmp(r->body, large, len) == 0,
+	   "8 MB there and back, the cap exactly");
 	request.max_response = len - 1;
 	is_int(get(&request)->error, LI_HTTP_TOO_LARGE, "one byte above the cap");
 	free(large);
@@ -282,7 +285,8 @@ test_plain(void)
 	   "headers of the final response only");
 	r = get_path("/trailer");
 	ok(r->error == LI_HTTP_OK && strcmp(r->body, "{}") == 0 &&
-	   !strstr(r->headers, "X-Trailer"), "trailers are not headers");
+		   !strstr(r->headers, "X-Trailer"),
+	   "trailers are not headers");
 }
 
 static void
@@ -293,14 +297,16 @@ test_faults(void)
 	int64		started;
 	int			requests;
 	int			listener;
-	struct sockaddr_in address = {.sin_family = AF_INET};
+	struct sockaddr_in address = { .sin_family = AF_INET };
 	socklen_t	len = sizeof(address);
-	const char *bad_headers[] = {"X: a\r\nY: b", NULL};
+	const char *bad_headers[] = { "X: a\r\nY: b", NULL };
 	const char *bad_urls[] = {
 		"", "nonsense", "127.0.0.1/ok", "ftp://127.0.0.1/", "file:///etc/passwd",
 		"http://", "http:///x", "https://user:pass@127.0.0.1/", "http://127.0.0.1:99999/",
 		"http://[::1/", "http://a b/", "http://127.0.0.1/\r\nX: y",
-		"http://b\xc3\xbc" "cher.test/", "gopher://127.0.0.1/"
+		"http://b\xc3\xbc"
+		"cher.test/",
+		"gopher://127.0.0.1/"
 	};
 
 	r = get_path("/cut");
@@ -459,8 +465,8 @@ test_resend(void)
 		fail_sends = 1;
 		r = get_path("/echo");
 		ok(fail_sends == 0 && r->error == LI_HTTP_OK &&
-		   strcmp(r->body, "{\"question\":1}") == 0 &&
-		   STUB_GET(stub_requests) == requests + 1,
+			   strcmp(r->body, "{\"question\":1}") == 0 &&
+			   STUB_GET(stub_requests) == requests + 1,
 		   "a dead connection, time and again (%d)", i);
 	}
 	fail_sends = 0;

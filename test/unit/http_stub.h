@@ -20,10 +20,10 @@
 static int	stub_port;
 static int	stub_requests;		/* whole ones */
 static int	stub_connections;
-static char stub_last_head[65536];	/* of the last request */
+static char stub_last_head[65536]; /* of the last request */
 
-#define STUB_GET(counter)	__atomic_load_n(&(counter), __ATOMIC_SEQ_CST)
-#define STUB_ADD(counter)	__atomic_add_fetch(&(counter), 1, __ATOMIC_SEQ_CST)
+#define STUB_GET(counter) __atomic_load_n(&(counter), __ATOMIC_SEQ_CST)
+#define STUB_ADD(counter) __atomic_add_fetch(&(counter), 1, __ATOMIC_SEQ_CST)
 
 static bool
 stub_send(int fd, const char *data, size_t len)
@@ -93,7 +93,7 @@ stub_serve(int fd, const char *path, const char *body, long body_len)
 
 	if (strcmp(path, "/ok") == 0)
 		return stub_print(fd, "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
-						  "X-Request-Id: abc\r\nContent-Length: 11\r\n\r\n{\"ok\":true}");
+							  "X-Request-Id: abc\r\nContent-Length: 11\r\n\r\n{\"ok\":true}");
 	if (strcmp(path, "/echo") == 0)
 	{
 		snprintf(head, sizeof(head), "HTTP/1.1 200 OK\r\nContent-Length: %ld\r\n\r\n",
@@ -103,7 +103,8 @@ stub_serve(int fd, const char *path, const char *body, long body_len)
 	if (strncmp(path, "/status/", 8) == 0)
 	{
 		snprintf(head, sizeof(head), "HTTP/1.1 %.3s Told\r\nLocation: /ok\r\n"
-				 "Content-Length: 4\r\n\r\ntold", path + 8);
+									 "Content-Length: 4\r\n\r\ntold",
+				 path + 8);
 		return stub_print(fd, head);
 	}
 	if (strcmp(path, "/close") == 0)
@@ -122,7 +123,8 @@ stub_serve(int fd, const char *path, const char *body, long body_len)
 	{
 		char		byte;
 
-		while (recv(fd, &byte, 1, 0) > 0);
+		while (recv(fd, &byte, 1, 0) > 0)
+			;
 		return false;
 	}
 	if (strcmp(path, "/stall") == 0)
@@ -130,7 +132,8 @@ stub_serve(int fd, const char *path, const char *body, long body_len)
 		char		byte;
 
 		stub_print(fd, "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{");
-		while (recv(fd, &byte, 1, 0) > 0);
+		while (recv(fd, &byte, 1, 0) > 0)
+			;
 		return false;
 	}
 	if (strcmp(path, "/drip") == 0)
@@ -146,12 +149,12 @@ stub_serve(int fd, const char *path, const char *body, long body_len)
 	}
 	if (strcmp(path, "/chunked") == 0)
 	{
-		static const char chunk[4096] = {[0 ... 4095] = 'x'};
+		static const char chunk[4096] = { [0 ... 4095] = 'x' };
 		bool		alive = stub_print(fd, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n");
 
 		for (int i = 0; alive && i < 4096; i++)
 			alive = stub_print(fd, "1000\r\n") && stub_send(fd, chunk, 4096) &&
-				stub_print(fd, "\r\n");
+					stub_print(fd, "\r\n");
 		return alive && stub_print(fd, "0\r\n\r\n");
 	}
 	if (strcmp(path, "/headers") == 0)
@@ -164,7 +167,7 @@ stub_serve(int fd, const char *path, const char *body, long body_len)
 	}
 	if (strcmp(path, "/interim") == 0)
 		return stub_print(fd, "HTTP/1.1 102 Processing\r\nX-Old: 1\r\n\r\n"
-						  "HTTP/1.1 200 OK\r\nX-New: 1\r\nContent-Length: 2\r\n\r\n{}");
+							  "HTTP/1.1 200 OK\r\nX-New: 1\r\nContent-Length: 2\r\n\r\n{}");
 	if (strcmp(path, "/interims") == 0)
 	{
 		bool		alive = true;
@@ -175,7 +178,7 @@ stub_serve(int fd, const char *path, const char *body, long body_len)
 	}
 	if (strcmp(path, "/trailer") == 0)
 		return stub_print(fd, "HTTP/1.1 200 OK\r\nX-New: 1\r\nTransfer-Encoding: chunked\r\n\r\n"
-						  "2\r\n{}\r\n0\r\nX-Trailer: 1\r\n\r\n");
+							  "2\r\n{}\r\n0\r\nX-Trailer: 1\r\n\r\n");
 	if (strcmp(path, "/no-status") == 0)
 	{
 		stub_print(fd, "hello, this is not HTTP\r\n\r\n");
@@ -239,7 +242,7 @@ stub_listen(void *arg)
 static void
 stub_start(void)
 {
-	struct sockaddr_in address = {.sin_family = AF_INET};
+	struct sockaddr_in address = { .sin_family = AF_INET };
 	socklen_t	len = sizeof(address);
 	int			listener = socket(AF_INET, SOCK_STREAM, 0);
 	pthread_t	thread;
@@ -256,4 +259,4 @@ stub_start(void)
 	pthread_create(&thread, NULL, stub_listen, (void *) (intptr_t) listener);
 }
 
-#endif							/* HTTP_STUB_H */
+#endif /* HTTP_STUB_H */

@@ -24,10 +24,10 @@ static char *
 certificate(const char *file, const char *names)
 {
 	char	   *command = psprintf("cd %s && openssl req -x509 -newkey ec "
-								   "-pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 "
-								   "-subj /CN=test -addext subjectAltName=%s "
-								   "-keyout %s.key -out %s.pem 2>/dev/null",
-								   dir, names, file, file);
+							 "-pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 "
+							 "-subj /CN=test -addext subjectAltName=%s "
+							 "-keyout %s.key -out %s.pem 2>/dev/null",
+							 dir, names, file, file);
 
 	if (system(command) != 0)
 	{
@@ -57,7 +57,8 @@ serve(const char *certificate, const char *options, pid_t *pid)
 		close(fds[1]);
 		execl("/bin/sh", "sh", "-c",
 			  psprintf("exec openssl s_server -accept 127.0.0.1:0 -www -cert %s "
-					   "-key %.*s.key %s", certificate,
+					   "-key %.*s.key %s",
+					   certificate,
 					   (int) strlen(certificate) - 4, certificate, options),
 			  (char *) NULL);
 		_exit(1);
@@ -93,7 +94,7 @@ check(LiHttpPool *pool, const char *host, int port, const char *ca_file,
 	li_http_start(pool, &request, NULL);
 	while ((call = li_http_next_done(pool)) == NULL)
 	{
-		struct pollfd pfd = {.fd = li_http_pool_fd(pool), .events = POLLIN};
+		struct pollfd pfd = { .fd = li_http_pool_fd(pool), .events = POLLIN };
 
 		poll(&pfd, 1, (int) li_http_pool_timeout(pool));
 		li_http_drive(pool);
@@ -141,7 +142,8 @@ main(void)
 	kill(good_pid, SIGKILL);
 	kill(other_pid, SIGKILL);
 	kill(old_pid, SIGKILL);
-	while (wait(NULL) > 0);
+	while (wait(NULL) > 0)
+		;
 	if (system(psprintf("rm -r %s", dir)) != 0)
 		return 1;
 	return done_testing();

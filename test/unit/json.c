@@ -98,11 +98,12 @@ main(void)
 	li_json_free(NULL);
 
 	text = "{\"z\":87.35,\"a\":0.1,\"m\":[1.0,1e22,-0.0,1e-7,123456789012],"
-		"\"t\":\"\\u0001\\n/\\\"\\u007f\xC3\xA9\"}";
+		   "\"t\":\"\\u0001\\n/\\\"\\u007f\xC3\xA9\"}";
 	json = li_json_parse(text, strlen(text), NULL);
 	is_text(li_json_dump_compact(json->root),
 			"{\"z\":87.35,\"a\":0.1,\"m\":[1.0,1e22,-0.0,1e-7,123456789012],"
-			"\"t\":\"\\u0001\\n/\\\"\x7F\xC3\xA9\"}", "written in the order it was read");
+			"\"t\":\"\\u0001\\n/\\\"\x7F\xC3\xA9\"}",
+			"written in the order it was read");
 	is_text(li_json_dump_compact(json_object_get(json->root, "z")), "87.35",
 			"a value alone");
 	li_json_free(json);

@@ -17,7 +17,7 @@ static LiHttpRequest request;
 static LiEndpoint
 some_endpoint(void)
 {
-	LiEndpoint	endpoint = {.base_url = "https://models.test/v1", .key = "none"};
+	LiEndpoint	endpoint = { .base_url = "https://models.test/v1", .key = "none" };
 
 	return endpoint;
 }
@@ -26,8 +26,7 @@ static LiAsk
 some_ask(void)
 {
 	LiAsk		ask = {
-		.system_text = "S", .user_text = {"P", "F"}, .max_tokens = 500,
-		.model = "m-1", .token_parameter = "max_tokens"
+		.system_text = "S", .user_text = { "P", "F" }, .max_tokens = 500, .model = "m-1", .token_parameter = "max_tokens"
 	};
 
 	return ask;
@@ -82,13 +81,15 @@ test_bodies(void)
 			"{\"model\":\"m-1\",\"max_tokens\":500,\"messages\":["
 			"{\"role\":\"system\",\"content\":\"S\"},"
 			"{\"role\":\"user\",\"content\":\"P\"},"
-			"{\"role\":\"user\",\"content\":\"F\"}]}", "three messages");
+			"{\"role\":\"user\",\"content\":\"F\"}]}",
+			"three messages");
 	is_int(request.body_len, strlen(request.body), "its length");
 	ask.merge_user_messages = true;
 	body_is(&endpoint, &ask,
 			"{\"model\":\"m-1\",\"max_tokens\":500,\"messages\":["
 			"{\"role\":\"system\",\"content\":\"S\"},"
-			"{\"role\":\"user\",\"content\":\"P\\n\\nF\"}]}", "user messages merged");
+			"{\"role\":\"user\",\"content\":\"P\\n\\nF\"}]}",
+			"user messages merged");
 	ask.system_text = NULL;
 	ask.user_text[1] = NULL;
 	ask.max_tokens = 0;
@@ -113,7 +114,8 @@ test_bodies(void)
 			"\"reasoning_effort\":\"none\",\"store\":false,"
 			"\"response_format\":{\"type\":\"json_schema\",\"json_schema\":"
 			"{\"name\":\"score\",\"strict\":true,\"schema\":{\"type\":\"object\"}}},"
-			"\"messages\":[{\"role\":\"user\",\"content\":\"P\"}]}", "everything");
+			"\"messages\":[{\"role\":\"user\",\"content\":\"P\"}]}",
+			"everything");
 	is_text(request.url, "https://api.openai.com/v1/chat/completions", "one slash");
 	ask.json_schema = false;
 	endpoint.base_url = "https://api.openai.com.models.test/v1///";
@@ -135,7 +137,7 @@ test_bodies(void)
 static void
 test_headers(void)
 {
-	const char *extra[] = {"X-Title: a b", "api-key: k", NULL};
+	const char *extra[] = { "X-Title: a b", "api-key: k", NULL };
 	LiEndpoint	endpoint = some_endpoint();
 	LiAsk		ask = some_ask();
 
@@ -148,13 +150,14 @@ test_headers(void)
 	endpoint.headers = extra;
 	build(&endpoint, &ask);
 	ok(!has_header("Authorization: Bearer none") && has_header("OpenAI-Organization: org-1") &&
-	   has_header("X-Title: a b") && has_header("api-key: k"), "no key, but more headers");
+		   has_header("X-Title: a b") && has_header("api-key: k"),
+	   "no key, but more headers");
 }
 
 static void
 test_refusals(void)
 {
-	static const char *const words[] = {"", "a b", "a\r\nX: y", "a\n", "\xC3\xA9", "a\x7F", "\x01"};
+	static const char *const words[] = { "", "a b", "a\r\nX: y", "a\n", "\xC3\xA9", "a\x7F", "\x01" };
 	static const char *const headers[] = {
 		"", "X", ": y", "X: y\r\nZ: z", "X: y\n", "X Y: z", "X:\xC3\xA9", "X\xC3\xA9: y",
 		"Host: a", "content-length: 3", "Transfer-Encoding: chunked", "X:\ty"
@@ -197,7 +200,7 @@ test_refusals(void)
 	endpoint = some_endpoint();
 	for (int i = 0; i < (int) lengthof(headers); i++)
 	{
-		const char *list[] = {headers[i], NULL};
+		const char *list[] = { headers[i], NULL };
 
 		endpoint.headers = list;
 		refused(&endpoint, &ask, "header");
@@ -212,7 +215,7 @@ test_refusals(void)
 	{
 		ask.temperature = good_numbers[i];
 		ok(build(&endpoint, &ask) == NULL &&
-		   strstr(request.body, psprintf("\"temperature\":%s,", good_numbers[i])) != NULL,
+			   strstr(request.body, psprintf("\"temperature\":%s,", good_numbers[i])) != NULL,
 		   "temperature %s", good_numbers[i]);
 	}
 	ask = some_ask();
@@ -234,7 +237,9 @@ test_texts(void)
 	static const char *const texts[] = {
 		"", " ", "\"", "\\", "\\u0000", "\\\\\"", "/", "</script>", "\b\f\n\r\t\x01\x1F\x7F",
 		"\xC2\x80\xC2\xA0\xC2\xAD", "\xE2\x80\xA8\xE2\x80\xA9\xE2\x80\x8B\xEF\xBB\xBF",
-		"\xE2\x80\xAE" "gnp\xE2\x80\xAC", "\xEF\xBF\xBE\xEF\xBF\xBF\xEF\xB7\x90", "\xEF\xBF\xBD",
+		"\xE2\x80\xAE"
+		"gnp\xE2\x80\xAC",
+		"\xEF\xBF\xBE\xEF\xBF\xBF\xEF\xB7\x90", "\xEF\xBF\xBD",
 		"\xF4\x8F\xBF\xBF\xF0\x9F\xBF\xBE", "\xF0\x9F\x91\xA9\xE2\x80\x8D\xF0\x9F\x92\xBB",
 		"Z\xCC\x80\xCC\x81\xCC\x82\xCC\x83", "\xD7\xA9\xD7\x9C\xD7\x95\xD7\x9D \xD8\xB3\xD9\x84\xD8\xA7\xD9\x85",
 		"\xE6\x97\xA5\xE6\x9C\xAC\xE8\xAA\x9E", "{{profile}} {\"a\":[1]} ]}", "'; DROP TABLE x; --",
@@ -272,7 +277,7 @@ test_texts(void)
 			const char *content = json_string_value(json_object_get(json_array_get(messages, n), "content"));
 
 			same &= content != NULL &&
-				strcmp(content, n == 0 ? ask.system_text : ask.user_text[n - 1]) == 0;
+					strcmp(content, n == 0 ? ask.system_text : ask.user_text[n - 1]) == 0;
 		}
 		ok(same, "text %d comes back, the same each time, without control characters", i);
 		li_json_free(json);

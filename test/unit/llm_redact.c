@@ -13,12 +13,12 @@
 #include "llm/redact.h"
 #include "tap.h"
 
-static LiEndpoint endpoint = {.base_url = "https://models.test/v1"};
+static LiEndpoint endpoint = { .base_url = "https://models.test/v1" };
 
 static const LiAsk question = {
 	.system_text = "You judge profiles.",
-	.user_text = {"Rate this person for the role of CTO.",
-	"Ada Example, engineer at Example Works since 2011"},
+	.user_text = { "Rate this person for the role of CTO.",
+				   "Ada Example, engineer at Example Works since 2011" },
 	.model = "gpt-4o-mini-2024-07-18"
 };
 
@@ -44,7 +44,9 @@ main(void)
 		  "Rate limit reached. Please try again in 6s.", "plain text stays");
 	check("", NULL, "nothing stays nothing");
 	check(" \n\t ", NULL, "blanks are nothing");
-	check("a\nb\tc\x7F" "d\x1B[31m", "a b c d [31m", "one line without control characters");
+	check("a\nb\tc\x7F"
+		  "d\x1B[31m",
+		  "a b c d [31m", "one line without control characters");
 
 	check(psprintf("Incorrect API key provided: %s. You can find", key("abc*****xyz")),
 		  "Incorrect API key provided: [redacted]. You can find", "a masked key");
@@ -80,7 +82,8 @@ main(void)
 		  "Invalid value: '[omitted]' here", "long ones do not");
 	check("Got \"a text that is much too long to be a mere parameter",
 		  "Got \"[omitted]", "nor without their end");
-	check("Got \xE2\x80\x9C" "a text that is much too long to be a mere parameter\xE2\x80\x9D!",
+	check("Got \xE2\x80\x9C"
+		  "a text that is much too long to be a mere parameter\xE2\x80\x9D!",
 		  "Got \xE2\x80\x9C[omitted]\xE2\x80\x9D!", "nor with typographic quotes");
 	check("Don't worry, it isn't a quotation although there are apostrophes, aren't there",
 		  "Don't worry, it isn't a quotation although there are apostrophes, aren't there",

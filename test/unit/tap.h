@@ -13,10 +13,10 @@
 static int	tap_count = 0;
 static int	tap_failures = 0;
 
-static inline bool ok(bool passed, const char *format,...) pg_attribute_printf(2, 3);
+static inline bool ok(bool passed, const char *format, ...) pg_attribute_printf(2, 3);
 
 static inline bool
-ok(bool passed, const char *format,...)
+ok(bool passed, const char *format, ...)
 {
 	va_list		args;
 
@@ -46,8 +46,9 @@ static inline bool
 is_text(const char *got, const char *expected, const char *name)
 {
 	bool		passed = ok(got == expected ||
-							(got != NULL && expected != NULL &&
-							 strcmp(got, expected) == 0), "%s", name);
+						 (got != NULL && expected != NULL &&
+						  strcmp(got, expected) == 0),
+					 "%s", name);
 
 	if (!passed)
 		printf("#   got \"%.300s\", expected \"%.300s\"\n",
@@ -62,4 +63,4 @@ done_testing(void)
 	return tap_failures > 0 ? 1 : 0;
 }
 
-#endif							/* TAP_H */
+#endif /* TAP_H */

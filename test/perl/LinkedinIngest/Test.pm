@@ -27,6 +27,9 @@ use Time::HiRes qw(time sleep);
 our @EXPORT = qw(new_node start_model stop_model ledger control use_model
   wait_for_sql wait_for_inflight worker_pid wait_for_worker job_status ingest);
 
+# The key of the provider openai: servers inherit it, also at a restart.
+$ENV{OPENAI_API_KEY} = 'fictional';
+
 my $llm = File::Spec->rel2abs(dirname(__FILE__) . '/../../llm');
 my %model_dir;
 
@@ -49,11 +52,7 @@ sub new_node
 	$node->append_conf('postgresql.conf', 'restart_after_crash = on')
 	  if $option{crash};
 	$node->append_conf('postgresql.conf', $option{conf}) if $option{conf};
-	{
-		# The key of the provider openai, env:OPENAI_API_KEY.
-		local $ENV{OPENAI_API_KEY} = $ENV{OPENAI_API_KEY} // 'fictional';
-		$node->start;
-	}
+	$node->start;
 	if ($option{extension} // 1)
 	{
 		$node->safe_psql('postgres', 'CREATE EXTENSION linkedin_ingest');
@@ -91,7 +90,7 @@ sub stop_model
 sub use_model
 {
 	my ($node, $db, $url, $directives) = @_;
-	my $base = $url . (defined $directives ? "/$directives" : '') . '/v1';
+	my $base = "$url/" . ($directives // 'ok') . '/v1';
 
 	$node->safe_psql($db,
 		"UPDATE linkedin_ingest.llm_providers SET base_url = '$base' WHERE name = 'openai'"
