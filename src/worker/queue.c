@@ -17,9 +17,8 @@
  * id), and within a lane and priority rows are read from the front.  Jobs of
  * blocked lanes and of the future are never walked.
  *
- * FROM unnest() joins rely on the planner settings of engine.c: with
- * sequential scans and hash joins off each row is one look into an index,
- * whatever the statistics say.
+ * Every statement is a look-up in an index, and the planner settings of
+ * extension.c keep it so whatever the statistics say.
  *
  *-------------------------------------------------------------------------
  */
@@ -83,44 +82,38 @@ static LiStatement claim_statement = {
 	5, {TEXTARRAYOID, INT2ARRAYOID, INT4ARRAYOID, UUIDOID, TIMESTAMPTZOID}
 };
 
-/* $1 .. $25: one array per column of the record, see record_columns. */
+/*
+ * One job at a time: a look-up by primary key, whatever the statistics say.
+ * (Joined with unnest(), a plan made while few jobs were processing walks the
+ * parameters for each job, and copies the wide ones.)  $4: the token, which
+ * only a processing job has.
+ */
 static LiStatement record_statement = {
 	"UPDATE linkedin_ingest.scoring_jobs AS j SET"
-	" status = r.status,"
-	" run_at = coalesce(r.run_at, j.run_at),"
-	" attempts = greatest(j.attempts - r.give_back, 0),"
-	" completed_at = CASE WHEN r.status IN ('completed', 'failed') THEN clock_timestamp() END,"
-	" request = coalesce(r.request::json, j.request),"
-	" llm_response = coalesce(r.reply::jsonb, j.llm_response),"
-	" parsed_score = coalesce(r.parsed::jsonb, j.parsed_score),"
-	" overall_score = r.overall_score,"
-	" recommended_role = r.recommended_role,"
-	" needs_review = r.needs_review,"
-	" review_reasons = r.review_reasons::text[],"
-	" error = CASE WHEN r.status = 'completed' THEN NULL WHEN r.error_code IS NULL THEN j.error"
-	"  ELSE jsonb_build_object('code', r.error_code, 'message', r.error_message,"
-	"   'retryable', r.retryable, 'http_status', r.http_status,"
-	"   'attempts', greatest(j.attempts - r.give_back, 0), 'at', clock_timestamp()) END,"
-	" prompt_tokens = CASE WHEN r.prompt_tokens IS NULL THEN j.prompt_tokens"
-	"  ELSE coalesce(j.prompt_tokens, 0) + r.prompt_tokens END,"
-	" completion_tokens = CASE WHEN r.completion_tokens IS NULL THEN j.completion_tokens"
-	"  ELSE coalesce(j.completion_tokens, 0) + r.completion_tokens END,"
-	" cost_usd = CASE WHEN r.prompt_tokens IS NULL THEN j.cost_usd"
-	"  WHEN j.prompt_tokens IS NULL THEN " COST
-	"  ELSE j.cost_usd + " COST " END"
-	" FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16,"
-	"  $17, $18, $19, $20, $21, $22, $23, $24) AS r(ord, id, claim_no, token, status, run_at,"
-	"  give_back, retryable, http_status, error_code, error_message, request, reply, parsed,"
-	"  overall_score, recommended_role, needs_review, review_reasons, prompt_tokens,"
-	"  cached_tokens, completion_tokens, input_price, cached_price, output_price)"
-	" WHERE j.id = r.id AND j.claim_no = r.claim_no AND j.claim_token = r.token"
-	" AND j.status = 'processing'"
-	" RETURNING r.ord",
-	24, {INT4ARRAYOID, UUIDARRAYOID, INT4ARRAYOID, UUIDARRAYOID, TEXTARRAYOID,
-		TIMESTAMPTZARRAYOID, INT4ARRAYOID, BOOLARRAYOID, INT4ARRAYOID, TEXTARRAYOID,
-		TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, NUMERICARRAYOID,
-		TEXTARRAYOID, BOOLARRAYOID, TEXTARRAYOID, INT4ARRAYOID, INT4ARRAYOID,
-		INT4ARRAYOID, NUMERICARRAYOID, NUMERICARRAYOID, NUMERICARRAYOID}
+	" status = $4,"
+	" claim_token = CASE WHEN $4 = 'processing' THEN j.claim_token END,"
+	" run_at = coalesce($5, j.run_at),"
+	" attempts = greatest(j.attempts - $6, 0),"
+	" completed_at = CASE WHEN $4 IN ('completed', 'failed') THEN clock_timestamp() END,"
+	" error = CASE WHEN $4 = 'completed' THEN NULL WHEN $9 IS NULL THEN j.error"
+	"  ELSE jsonb_build_object('code', $9, 'message', $10, 'retryable', $7, 'http_status', $8,"
+	"   'attempts', greatest(j.attempts - $6, 0), 'at', clock_timestamp()) END,"
+	" request = coalesce($11::json, j.request),"
+	" llm_response = coalesce($12::jsonb, j.llm_response),"
+	" parsed_score = coalesce($13::jsonb, j.parsed_score),"
+	" overall_score = $14, recommended_role = $15, needs_review = $16, review_reasons = $17,"
+	" prompt_tokens = CASE WHEN $18 IS NULL THEN j.prompt_tokens"
+	"  ELSE coalesce(j.prompt_tokens, 0) + $18 END,"
+	" completion_tokens = CASE WHEN $20 IS NULL THEN j.completion_tokens"
+	"  ELSE coalesce(j.completion_tokens, 0) + $20 END,"
+	" cost_usd = CASE WHEN $18 IS NULL THEN j.cost_usd"
+	"  ELSE CASE WHEN j.prompt_tokens IS NULL THEN 0 ELSE j.cost_usd END"
+	"   + (($18 - coalesce($19, 0)) * $21 + coalesce($19, 0) * coalesce($22, $21)"
+	"   + $20 * $23) / 1000000 END"
+	" WHERE j.id = $1 AND j.claim_no = $2 AND j.claim_token = $3",
+	23, {UUIDOID, INT4OID, UUIDOID, TEXTOID, TIMESTAMPTZOID, INT4OID, BOOLOID, INT4OID,
+		TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, NUMERICOID, TEXTOID, BOOLOID,
+		TEXTARRAYOID, INT4OID, INT4OID, INT4OID, NUMERICOID, NUMERICOID, NUMERICOID}
 };
 
 /* One row per call that had no row yet; an open one (outcome null) for the next. */
@@ -219,6 +212,7 @@ static LiStatement rescue_statement = {
 	" UPDATE linkedin_ingest.scoring_jobs AS j SET"
 	"  status = CASE WHEN j.attempts >= j.max_attempts THEN 'failed' ELSE 'pending' END,"
 	"  completed_at = CASE WHEN j.attempts >= j.max_attempts THEN clock_timestamp() END,"
+	"  claim_token = NULL,"
 	"  error = jsonb_build_object('code', 'worker_lost',"
 	"   'message', 'the worker was lost while the model was asked', 'retryable', true,"
 	"   'http_status', NULL, 'attempts', j.attempts, 'at', clock_timestamp())"
@@ -252,7 +246,7 @@ static LiStatement rescue_statement = {
 static LiStatement hand_back_statement = {
 	"WITH back AS ("
 	" UPDATE linkedin_ingest.scoring_jobs AS j SET status = 'pending',"
-	"  attempts = greatest(j.attempts - 1, 0)"
+	"  claim_token = NULL, attempts = greatest(j.attempts - 1, 0)"
 	"  WHERE j.id = ANY (ARRAY ("
 	"   SELECT p.id FROM linkedin_ingest.scoring_jobs AS p"
 	"   WHERE p.status = 'processing' AND p.worker_id = $1 FOR NO KEY UPDATE SKIP LOCKED))"
@@ -279,8 +273,7 @@ static LiStatement hand_back_statement = {
 static LiStatement lost_statement = {
 	"SELECT r.ord::int FROM unnest($1, $2, $3) WITH ORDINALITY AS r(id, claim_no, token, ord)"
 	" WHERE NOT EXISTS (SELECT FROM linkedin_ingest.scoring_jobs AS j"
-	"  WHERE j.id = r.id AND j.claim_no = r.claim_no AND j.claim_token = r.token"
-	"  AND j.status = 'processing')",
+	"  WHERE j.id = r.id AND j.claim_no = r.claim_no AND j.claim_token = r.token)",
 	3, {UUIDARRAYOID, INT4ARRAYOID, UUIDARRAYOID}
 };
 
@@ -400,13 +393,19 @@ put_uuid_text(Column *column, const char *value)
 		value == NULL);
 }
 
+static Datum
+numeric_from(const char *value)
+{
+	if (value == NULL)
+		return (Datum) 0;
+	return DirectFunctionCall3(numeric_in, CStringGetDatum(value),
+							   ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1));
+}
+
 static void
 put_numeric(Column *column, const char *value)
 {
-	put(column, value ? DirectFunctionCall3(numeric_in, CStringGetDatum(value),
-											ObjectIdGetDatum(InvalidOid),
-											Int32GetDatum(-1)) : (Datum) 0,
-		value == NULL);
+	put(column, numeric_from(value), value == NULL);
 }
 
 static void
@@ -558,77 +557,89 @@ li_queue_claim(List *lanes, const pg_uuid_t *worker, MemoryContext out)
 
 /* ---------- record ---------- */
 
-static char *
-text_array_literal(const char *const *items)
+/* Parameters of a one-row statement. */
+typedef struct Parameters
 {
-	int			n = 0;
-	Datum	   *values;
-	Oid			out;
-	bool		varlena;
-	int			i;
+	int			n;
+	Datum		values[LI_SQL_MAX_ARGS];
+	char		nulls[LI_SQL_MAX_ARGS];
+} Parameters;
 
-	if (items == NULL || items[0] == NULL)
-		return NULL;
-	while (items[n] != NULL)
-		n++;
-	values = palloc(sizeof(Datum) * n);
-	for (i = 0; i < n; i++)
-		values[i] = CStringGetTextDatum(items[i]);
-	getTypeOutputInfo(TEXTARRAYOID, &out, &varlena);
-	return OidOutputFunctionCall(out, li_sql_array(TEXTOID, values, NULL, n));
+static void
+add(Parameters *p, Datum value, bool isnull)
+{
+	p->values[p->n] = value;
+	p->nulls[p->n++] = isnull ? 'n' : ' ';
 }
 
-/* The update of the jobs; says in each record whether the claim still held. */
 static void
-record_jobs(List *records)
+add_text(Parameters *p, const char *value)
 {
-	Column		c[LI_SQL_MAX_ARGS];
-	ListCell   *cell;
-	uint64		n;
-	uint64		i;
-	int			ord = 0;
+	add(p, value ? CStringGetTextDatum(value) : (Datum) 0, value == NULL);
+}
 
-	columns_init(c, &record_statement, list_length(records));
-	foreach(cell, records)
-	{
-		LiRecord   *r = lfirst(cell);
-		const LiCallRecord *call = r->call;
-		const LiResult *result = r->result;
+static void
+add_int_unless(Parameters *p, int value, int missing)
+{
+	add(p, Int32GetDatum(value), value == missing);
+}
 
-		put_int(&c[0], ord++);
-		put_uuid(&c[1], &r->claim->id);
-		put_int(&c[2], r->claim->claim_no);
-		put_uuid(&c[3], &r->claim->token);
-		put_text(&c[4], r->status);
-		put_time(&c[5], r->run_at);
-		put_int(&c[6], r->give_back ? 1 : 0);
-		put_bool(&c[7], r->retryable);
-		put_int_unless(&c[8], call ? call->http_status : 0, 0);
-		put_text(&c[9], r->error_code);
-		put_text(&c[10], r->error_message);
-		put_text(&c[11], r->request);
-		put_text(&c[12], r->reply);
-		put_text(&c[13], result ? result->parsed_score : NULL);
-		put_numeric(&c[14], result ? result->overall_score : NULL);
-		put_text(&c[15], result ? result->recommended_role : NULL);
-		put_bool(&c[16], result ? result->needs_review : false);
-		put_text(&c[17], result ? text_array_literal(result->review_reasons) : NULL);
-		put_int_unless(&c[18], call ? call->prompt_tokens : -1, -1);
-		put_int_unless(&c[19], call ? call->cached_tokens : -1, -1);
-		put_int_unless(&c[20], call ? call->completion_tokens : -1, -1);
-		put_numeric(&c[21], call ? call->input_price : NULL);
-		put_numeric(&c[22], call ? call->cached_price : NULL);
-		put_numeric(&c[23], call ? call->output_price : NULL);
-		r->stored = false;
-	}
+static void
+add_numeric(Parameters *p, const char *value)
+{
+	add(p, numeric_from(value), value == NULL);
+}
 
-	n = run_columns(&record_statement, c);
+static void
+add_texts(Parameters *p, const char *const *items)
+{
+	Datum	   *values;
+	int			n = 0;
+	int			i;
+
+	while (items != NULL && items[n] != NULL)
+		n++;
+	values = palloc(sizeof(Datum) * (n + 1));
 	for (i = 0; i < n; i++)
-	{
-		LiRecord   *r = list_nth(records, DatumGetInt32(li_sql_value(i, 1, 0)));
+		values[i] = CStringGetTextDatum(items[i]);
+	add(p, li_sql_array(TEXTOID, values, NULL, n), n == 0);
+}
 
-		r->stored = true;
-	}
+/* The job's row; says in the record whether the claim still held. */
+static void
+record_job(LiRecord *r)
+{
+	const LiCallRecord *call = r->call;
+	const LiResult *result = r->result;
+	Parameters	p;
+
+	p.n = 0;
+	add(&p, UUIDPGetDatum(&r->claim->id), false);
+	add(&p, Int32GetDatum(r->claim->claim_no), false);
+	add(&p, UUIDPGetDatum(&r->claim->token), false);
+	add_text(&p, r->status);
+	add(&p, TimestampTzGetDatum(r->run_at), r->run_at == 0);
+	add(&p, Int32GetDatum(r->give_back ? 1 : 0), false);
+	add(&p, BoolGetDatum(r->retryable), false);
+	add_int_unless(&p, call ? call->http_status : 0, 0);
+	add_text(&p, r->error_code);
+	add_text(&p, r->error_message);
+	add_text(&p, r->request);
+	add_text(&p, r->reply);
+	add_text(&p, result ? result->parsed_score : NULL);
+	add_numeric(&p, result ? result->overall_score : NULL);
+	add_text(&p, result ? result->recommended_role : NULL);
+	add(&p, BoolGetDatum(result ? result->needs_review : false), false);
+	add_texts(&p, result ? result->review_reasons : NULL);
+	add_int_unless(&p, call ? call->prompt_tokens : -1, -1);
+	add_int_unless(&p, call ? call->cached_tokens : -1, -1);
+	add_int_unless(&p, call ? call->completion_tokens : -1, -1);
+	add_numeric(&p, call ? call->input_price : NULL);
+	add_numeric(&p, call ? call->cached_price : NULL);
+	add_numeric(&p, call ? call->output_price : NULL);
+	Assert(p.n == record_statement.nargs);
+
+	r->stored = li_sql_run(&record_statement, p.values, p.nulls) > 0;
 }
 
 static void
@@ -741,7 +752,8 @@ li_queue_record(List *records)
 	ListCell   *cell;
 	Datum		ids;
 
-	record_jobs(records);
+	foreach(cell, records)
+		record_job(lfirst(cell));
 	record_attempts(records);
 	record_spend(records);
 

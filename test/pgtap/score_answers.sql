@@ -3,6 +3,7 @@
  * Jobs run only when committed, so this file is no transaction; its database
  * goes when it ends.
  */
+
 \getenv model LI_MODEL_SERVER
 SELECT plan(50);
 
@@ -34,28 +35,29 @@ INSERT INTO linkedin_ingest.prompt_templates (stage, name, prompt_text, is_activ
 CREATE TEMP TABLE cases (name text PRIMARY KEY, script text, profile text DEFAULT 'a1', template text, prompt text,
 	strict boolean DEFAULT true, job_id uuid);
 INSERT INTO cases (name, script) VALUES
-	('good', 'ok'), ('fixed', 'score=80'), ('missing', 'missing=innovation'), ('missing all', 'missing=all'),
-	('null', 'score=null,on=innovation'), ('all null', 'score=null'), ('invented', 'quote=invented'),
-	('one short', 'quote=short,on=innovation'), ('reworded', 'quote=reworded'), ('range', 'score=range'), ('string', 'score=string'),
+	('good', 'ok'), ('fixed', 'score=80'), ('missing', 'missing=innovation'), ('missing-all', 'missing=all'),
+	('null', 'score=null,on=innovation'), ('all-null', 'score=null'), ('invented', 'quote=invented'),
+	('one-short', 'quote=short,on=innovation'), ('reworded', 'quote=reworded'), ('range', 'score=range'), ('string', 'score=string'),
 	('huge', 'score=huge'), ('fraction', 'score=fraction'), ('total', 'total=100'), ('extra', 'extra'),
 	('fence', 'fence'), ('prose', 'prose'), ('badjson', 'badjson'), ('nul', 'taint=nul'),
 	('length', 'finish=length'), ('context', 'context=1500'), ('never', 'error=context_length_exceeded');
-INSERT INTO cases (name, script, strict) VALUES ('loose fraction', 'score=fraction', false);
-INSERT INTO cases (name, script, profile) VALUES ('short profile', 'ok', 'a2'), ('loud profile', 'obedient', 'a3');
+INSERT INTO cases (name, script, strict) VALUES ('loose-fraction', 'score=fraction', false);
+INSERT INTO cases (name, script, profile) VALUES ('short-profile', 'ok', 'a2'), ('loud-profile', 'obedient', 'a3');
 INSERT INTO cases (name, script, template) VALUES ('thirds', 'score=33,on=a', 'thirds'), ('half', 'score=null,on=a', 'thirds'),
 	('screen', 'ok', 'screen'), ('roles', 'ok', 'all roles');
 INSERT INTO cases (name, script, prompt) VALUES ('free', 'fence', 'Say what {{full_name}} does, with overall_score.');
+UPDATE linkedin_ingest.llm_providers SET base_url = :'model' || '/misuse/v1', api_key_ref = NULL;	-- nobody is called by mistake
 INSERT INTO linkedin_ingest.llm_providers (name, kind, base_url)
-	SELECT 'p ' || name, 'openai', :'model' || '/' || script || ',note=' || replace(name, ' ', '-') || '/v1' FROM cases;
+	SELECT name, 'openai', :'model' || '/' || script || ',note=' || name || '/v1' FROM cases;
 INSERT INTO linkedin_ingest.llm_models (model, provider, max_output_tokens, token_parameter, supports_json_schema)
-	SELECT 'm-' || replace(name, ' ', '-'), 'p ' || name, 3000, 'max_tokens', strict FROM cases;
+	SELECT 'm-' || name, name, 3000, 'max_tokens', strict FROM cases;
 UPDATE cases c SET job_id = linkedin_ingest.score_profile(('00000000-0000-7000-8000-0000000000' || c.profile)::uuid,
 	role => CASE WHEN c.template IS NULL AND c.prompt IS NULL THEN 'CTO' END,
-	prompt => c.prompt, model => 'm-' || replace(c.name, ' ', '-'))
+	prompt => c.prompt, model => 'm-' || c.name)
 	WHERE c.template IS NULL;
 SELECT linkedin_ingest.activate_template(id) FROM linkedin_ingest.prompt_templates WHERE name = 'thirds';
 UPDATE cases c SET job_id = linkedin_ingest.score_profile('00000000-0000-7000-8000-0000000000a1', template_id => t.id,
-	model => 'm-' || replace(c.name, ' ', '-'))
+	model => 'm-' || c.name)
 	FROM linkedin_ingest.prompt_templates t WHERE t.name = c.template;
 SELECT count(linkedin_ingest.wait_for_job(job_id, '1 min')) FROM cases \g /dev/null
 
@@ -75,7 +77,7 @@ SELECT is(d.overall_score,
 	WHERE d.name = 'good';
 SELECT is((SELECT array_agg(k ORDER BY k) FROM jsonb_object_keys(parsed_score) k),
 	'{_metadata,alternative_role,criteria,development_areas,strengths,summary}', 'what is stored') FROM done WHERE name = 'good';
-SELECT is(parsed_score -> '_metadata' - 'timestamp',
+SELECT is((parsed_score -> '_metadata') - 'timestamp',
 		jsonb_build_object('model_used', 'm-good', 'prompt_tokens', prompt_tokens, 'completion_tokens', completion_tokens,
 			'tokens_used', prompt_tokens + completion_tokens, 'finish_reason', 'stop'), 'metadata') FROM done WHERE name = 'good';
 SELECT ok((parsed_score #>> '{_metadata,timestamp}')::timestamptz BETWEEN created_at - interval '1 s' AND now(), 'and when it was')
@@ -93,7 +95,7 @@ SELECT is(d.overall_score,
 /* criteria without a score */
 SELECT results_eq($$SELECT status, review_reasons, calls, parsed_score #>> '{criteria,innovation,score}' FROM done WHERE name = 'missing'$$,
 	$$VALUES ('completed', '{missing_criterion}'::text[], 'first reask schema_violation, reask ok', NULL::text)$$, 'left out: asked once more, then null');
-SELECT results_eq($$SELECT status, error ->> 'code', calls FROM done WHERE name = 'missing all'$$,
+SELECT results_eq($$SELECT status, error ->> 'code', calls FROM done WHERE name = 'missing-all'$$,
 	$$VALUES ('failed', 'schema_violation', 'first reask schema_violation, reask reask schema_violation, reask fail schema_violation')$$,
 	'all left out');
 SELECT results_eq($$SELECT status, review_reasons, calls FROM done WHERE name = 'null'$$,
@@ -103,18 +105,17 @@ SELECT is(d.overall_score,
 		 FROM jsonb_array_elements(t.rubric) c), 'the others are rescaled')
 	FROM done d JOIN linkedin_ingest.prompt_template_versions t ON t.template_id = d.template_id AND t.version = d.template_version
 	WHERE d.name = 'null';
-SELECT results_eq($$SELECT status, overall_score, review_reasons FROM done WHERE name = 'all null'$$,
+SELECT results_eq($$SELECT status, overall_score, review_reasons FROM done WHERE name = 'all-null'$$,
 	$$VALUES ('completed', NULL::numeric(5,2), '{missing_criterion}'::text[])$$, 'no score, no total');
 SELECT ok(overall_score IS NOT NULL, 'two thirds of the weight are enough') FROM done WHERE name = 'half';
 
 /* evidence */
 SELECT results_eq($$SELECT status, review_reasons, calls FROM done WHERE name = 'invented'$$,
 	$$VALUES ('completed', '{ungrounded}'::text[], 'first ok')$$, 'invented quotes: completed, for review');
-SELECT is(jsonb_path_query_array(parsed_score, '$.criteria.*.grounding[*].match'), jsonb_path_query_array(parsed_score, '$.criteria.*.evidence[*]?(1 == 2)')
-		|| (SELECT jsonb_agg('absent'::text) FROM jsonb_path_query(parsed_score, '$.criteria.*.evidence[*]')), 'all are absent')
-	FROM done WHERE name = 'invented';
+SELECT is((SELECT array_agg(DISTINCT p) FROM jsonb_path_query(parsed_score, '$.criteria.*.grounding[*]') p),
+		ARRAY['{"match": "absent", "start": null, "end": null}'::jsonb], 'all are absent') FROM done WHERE name = 'invented';
 SELECT results_eq($$SELECT review_reasons, (parsed_score #>> '{criteria,innovation,grounded}')::boolean, (parsed_score #>> '{criteria,collaboration,grounded}')::boolean
-		FROM done WHERE name = 'one short'$$,
+		FROM done WHERE name = 'one-short'$$,
 	$$VALUES ('{ungrounded}'::text[], false, true)$$, 'a short quote is no evidence');
 
 /* faults */
@@ -133,7 +134,7 @@ SELECT ok(request #>> '{messages,1,content}' LIKE '% (schema_violation at criter
 	FROM done WHERE name = 'range';
 SELECT is((SELECT count(DISTINCT m) FROM regexp_matches(d.request #>> '{messages,2,content}', '<<<(?:PROFILE|END) ([0-9a-f]+)>>>', 'g') m), 1::bigint,
 	'and sends the same profile') FROM done d WHERE d.name = 'range';
-SELECT is(status, 'completed', 'a fraction from a server without strict schemas') FROM done WHERE name = 'loose fraction';
+SELECT is(status, 'completed', 'a fraction from a server without strict schemas') FROM done WHERE name = 'loose-fraction';
 SELECT is(status, 'completed', 'a code fence') FROM done WHERE name = 'fence';
 SELECT results_eq($$SELECT t.overall_score = g.overall_score, t.parsed_score #>> '{_metadata,model_total}', t.parsed_score ? 'overall_score'
 		FROM done t, done g WHERE t.name = 'total' AND g.name = 'good'$$,
@@ -143,20 +144,16 @@ SELECT results_eq($$SELECT status, error ->> 'code', calls, request ->> 'max_tok
 
 /* too long */
 SELECT results_eq($$SELECT status, review_reasons, calls, parsed_score #>> '{_metadata,shortened,0,part}' FROM done WHERE name = 'context'$$,
-	$$VALUES ('completed', '{profile_truncated}'::text[], 'first shrink context_length_exceeded, reask ok', 'experience 2 description')$$,
-	'too long: shortened, and told') WHERE (SELECT calls FROM done WHERE name = 'context') NOT LIKE '%shrink%shrink%'
-UNION ALL
-SELECT results_eq($$SELECT status, review_reasons, parsed_score #>> '{_metadata,shortened,0,part}' FROM done WHERE name = 'context'$$,
-	$$VALUES ('completed', '{profile_truncated}'::text[], 'experience 2 description')$$,
-	'too long: shortened, and told') WHERE (SELECT calls FROM done WHERE name = 'context') LIKE '%shrink%shrink%';
+	$$VALUES ('completed', '{profile_truncated}'::text[],
+		'first shrink context_length_exceeded, reask ok', 'experience 2 description')$$, 'too long: shortened, and told');
 SELECT results_eq($$SELECT status, error ->> 'code' FROM done WHERE name = 'never'$$,
 	$$VALUES ('failed', 'context_length_exceeded')$$, 'too long in the shortest form');
 SELECT ok(request #>> '{messages,2,content}' !~ 'Ran a large' AND request #>> '{messages,2,content}' ~ 'Cut the lead time',
 	'which keeps the newest role and no other description') FROM done WHERE name = 'never';
 
 /* profiles that need a look */
-SELECT is(review_reasons, '{low_information}', 'a profile that says little') FROM done WHERE name = 'short profile';
-SELECT results_eq($$SELECT review_reasons, parsed_score #> '{_metadata,injection}', overall_score FROM done WHERE name = 'loud profile'$$,
+SELECT is(review_reasons, '{low_information}', 'a profile that says little') FROM done WHERE name = 'short-profile';
+SELECT results_eq($$SELECT review_reasons, parsed_score #> '{_metadata,injection}', overall_score FROM done WHERE name = 'loud-profile'$$,
 	$$VALUES ('{injection_suspected,low_information}'::text[], '["override", "score"]'::jsonb, 100.00::numeric(5,2))$$,
 	'a profile that speaks to the model: flagged, never lowered');
 
