@@ -119,6 +119,30 @@ $$;
 COMMENT ON FUNCTION linkedin_ingest.grant_access(regrole, text) IS
 	'gives a role the privileges of one level, instead of any it had: anonymous, reader, scorer, operator or worker; for superusers';
 
+CREATE FUNCTION linkedin_ingest.lacking(grantee name, level text) RETURNS text
+	LANGUAGE sql STABLE STRICT PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT string_agg(l.lack, ', ' ORDER BY l.lack)
+	FROM (
+		SELECT format('%s on %s', privilege, c.oid::regclass)
+		FROM linkedin_ingest.access_rules() r
+		JOIN pg_catalog.pg_class c ON c.relname = ANY (r.names) AND c.relnamespace = 'linkedin_ingest'::regnamespace
+		CROSS JOIN LATERAL string_to_table(r.privileges, ', ') AS privilege
+		WHERE r.level = lacking.level AND r.privileges <> 'EXECUTE'
+			AND NOT has_table_privilege(grantee, c.oid, privilege)
+		UNION ALL
+		SELECT format('EXECUTE on %s', p.oid::regprocedure)
+		FROM linkedin_ingest.access_rules() r
+		JOIN pg_catalog.pg_proc p ON p.proname = ANY (r.names) AND p.pronamespace = 'linkedin_ingest'::regnamespace
+		WHERE r.level = lacking.level AND r.privileges = 'EXECUTE'
+			AND NOT has_function_privilege(grantee, p.oid, 'EXECUTE')
+		UNION ALL
+		SELECT 'USAGE on schema linkedin_ingest'
+		WHERE NOT has_schema_privilege(grantee, 'linkedin_ingest', 'USAGE')) AS l(lack);
+END;
+COMMENT ON FUNCTION linkedin_ingest.lacking(name, text) IS
+	'what a role lacks of a level of grant_access(); null when nothing';
+
 /*
  * Nothing of ours is for PUBLIC, nor for a role to which the database grants
  * new objects by default (ALTER DEFAULT PRIVILEGES): access is by

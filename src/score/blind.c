@@ -199,10 +199,20 @@ li_blind_apply(const LiBlind *blind, const char *text)
 	initStringInfo(&buf);
 	for (const char *p = text; p < end;)
 	{
+		const char *from = p;
 		uint32		cp;
 		int			len;
 		bool		word;
 
+		/* most bytes start no name */
+		while (p < end && (unsigned char) *p < 0x80 && !blind->starts[(unsigned char) *p])
+			p++;
+		if (p > from)
+		{
+			appendBinaryStringInfo(&buf, from, p - from);
+			after_word = li_char_is_word((unsigned char) p[-1]);
+			continue;
+		}
 		len = li_char_read(p, end, &cp);
 		word = li_char_is_word(cp);
 		if (blind->starts[(unsigned char) *p] && !(after_word && word))

@@ -43,17 +43,12 @@ utf8_locale(void)
 }
 
 int
-li_char_read(const char *s, const char *end, uint32 *cp)
+li_char_read_long(const char *s, const char *end, uint32 *cp)
 {
 	const unsigned char *u = (const unsigned char *) s;
 	uint32		c = u[0];
 	int			more;
 
-	if (c < 0x80)
-	{
-		*cp = c;
-		return 1;
-	}
 	if (c >= 0xc2 && c <= 0xdf)
 	{
 		more = 1;
@@ -142,13 +137,31 @@ li_char_clip(const char *s, size_t len, size_t max)
 	return max;
 }
 
+/*
+ * Characters that composition leaves alone, whatever their neighbours are:
+ * what most texts are made of, so that the full check is rarely needed.  Letters
+ * of Latin, Cyrillic and Han, punctuation and currencies.
+ */
+static bool
+is_settled(uint32 cp)
+{
+	return cp < 0x300 || (cp >= 0x400 && cp < 0x483) || (cp >= 0x48a && cp < 0x530) ||
+		(cp >= 0x2010 && cp < 0x2060) || (cp >= 0x20a0 && cp < 0x20d0) ||
+		(cp >= 0x4e00 && cp < 0xa000);
+}
+
 uint32 *
 li_char_compose_run(const uint32 *chars, int n, int *composed_n)
 {
 	pg_wchar   *composed;
 	int			len = 0;
 	uint32	   *result = NULL;
+	int			settled = 0;
 
+	while (settled < n && is_settled(chars[settled]))
+		settled++;
+	if (settled == n)
+		return NULL;
 #ifndef FRONTEND
 	/* only the server has the tables that spare the work */
 	if (unicode_is_normalized_quickcheck(UNICODE_NFC, chars) == UNICODE_NORM_QC_YES)

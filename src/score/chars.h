@@ -13,7 +13,10 @@
  * bytes.  A byte that starts no character counts as one character, U+FFFD, so
  * that no input makes a caller run past "end" or loop for ever.
  */
-extern int	li_char_read(const char *s, const char *end, uint32 *cp);
+static inline int li_char_read(const char *s, const char *end, uint32 *cp);
+
+/* The same for what is not ASCII. */
+extern int	li_char_read_long(const char *s, const char *end, uint32 *cp);
 
 /* Writes "cp" to "out" (room for 4 bytes); returns the bytes written. */
 extern int	li_char_write(uint32 cp, char *out);
@@ -45,5 +48,14 @@ extern bool li_char_is_space(uint32 cp);	/* line ends included */
 extern bool li_char_is_line_end(uint32 cp);
 extern bool li_char_is_invisible(uint32 cp);	/* zero-width and control */
 extern bool li_char_is_bullet(uint32 cp);
+
+static inline int
+li_char_read(const char *s, const char *end, uint32 *cp)
+{
+	if ((unsigned char) *s >= 0x80)
+		return li_char_read_long(s, end, cp);
+	*cp = (unsigned char) *s;
+	return 1;
+}
 
 #endif							/* LI_SCORE_CHARS_H */

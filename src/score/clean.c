@@ -555,6 +555,12 @@ order_spaces(LiCleanKind kind, char *text)
 			p++;
 			continue;
 		}
+		if (!space && lines == 0 && out > text)
+		{
+			/* within a word or between bytes of a character */
+			*out++ = *p++;
+			continue;
+		}
 		len = li_char_read(p, end, &cp);
 		if (out > text)
 		{

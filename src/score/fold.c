@@ -22,6 +22,8 @@
 #include "postgres.h"
 #endif
 
+#include <ctype.h>
+
 #include "score/chars.h"
 #include "score/fold.h"
 
@@ -79,17 +81,23 @@ unify(uint32 cp)
 }
 
 static void
+enlarge(Folding *f)
+{
+	LiFolded   *folded = f->folded;
+
+	f->room = f->room * 2 + 16;
+	folded->text = repalloc(folded->text, f->room + 1);
+	folded->start = repalloc(folded->start, f->room * sizeof(int));
+	folded->end = repalloc(folded->end, f->room * sizeof(int));
+}
+
+static inline void
 put_bytes(Folding *f, const char *bytes, int n, int start, int end)
 {
 	LiFolded   *folded = f->folded;
 
 	if (folded->len + n > f->room)
-	{
-		f->room = f->room * 2 + 16;
-		folded->text = repalloc(folded->text, f->room + 1);
-		folded->start = repalloc(folded->start, f->room * sizeof(int));
-		folded->end = repalloc(folded->end, f->room * sizeof(int));
-	}
+		enlarge(f);
 	for (int i = 0; i < n; i++)
 	{
 		folded->text[folded->len] = bytes[i];
@@ -172,10 +180,22 @@ li_fold(const char *text, size_t len)
 
 	for (const char *p = text; p < end;)
 	{
+		unsigned char c = *p;
+
 		/* an ASCII character that no accent follows stands for itself */
-		if ((unsigned char) *p < 0x80 && (p + 1 == end || (unsigned char) p[1] < 0x80))
+		if (c < 0x80 && (p + 1 == end || (unsigned char) p[1] < 0x80))
 		{
-			put_char(&f, (unsigned char) *p, p + 1 < end ? (unsigned char) p[1] : 0, at, at + 1);
+			if (!f.space && isalnum(c))
+			{
+				char		byte = pg_tolower(c);
+
+				f.line_start = false;
+				put_bytes(&f, &byte, 1, at, at + 1);
+				p++;
+				at++;
+				continue;
+			}
+			put_char(&f, c, p + 1 < end ? (unsigned char) p[1] : 0, at, at + 1);
 			p++;
 			at++;
 		}

@@ -23,6 +23,8 @@
 #include "postgres.h"
 #endif
 
+#include <ctype.h>
+
 #include "score/chars.h"
 #include "score/injection.h"
 
@@ -32,6 +34,7 @@
 typedef struct Word
 {
 	char		text[WORD_ROOM];	/* folded; empty when longer than that */
+	int			len;
 	int			sentence;		/* number of the sentence it belongs to */
 	bool		first;			/* opens a line or a sentence */
 } Word;
@@ -187,14 +190,16 @@ read_step(const char *p, Step *step)
 }
 
 /*
- * Which words can open a phrase, by first byte and length: nearly every word
- * of a profile is passed over by one look.
+ * Which phrases a word can open, by its first byte and its length, as bits:
+ * nearly every word of a profile is passed over by one look.
  */
-static const bool *
+static const uint32 *
 openers(void)
 {
-	static bool table[256 * WORD_ROOM];
+	static uint32 table[256 * WORD_ROOM];
 	static bool filled = false;
+
+	StaticAssertStmt(lengthof(phrases) < 32, "a phrase has no bit");
 
 	if (!filled)
 	{
@@ -206,7 +211,7 @@ openers(void)
 			{
 				size_t		n = strcspn(p, "| ");
 
-				table[(unsigned char) p[0] * WORD_ROOM + n] = true;
+				table[(unsigned char) p[0] * WORD_ROOM + n] |= (uint32) 1 << i;
 				p += n;
 				if (*p == '|')
 					p++;
@@ -233,6 +238,15 @@ read_words(const char *text, Word **words)
 		uint32		cp = ' ';
 		uint32		next = ' ';
 
+		/* the common case: an ASCII letter or digit inside a word */
+		if (len >= 0 && p < end && isalnum((unsigned char) *p) && (unsigned char) *p < 0x80)
+		{
+			if (len + 1 < WORD_ROOM)
+				list[n].text[len] = pg_tolower((unsigned char) *p);
+			len++;
+			p++;
+			continue;
+		}
 		if (p < end)
 		{
 			p += li_char_read(p, end, &cp);
@@ -260,7 +274,10 @@ read_words(const char *text, Word **words)
 		}
 		if (len >= 0)
 		{
-			list[n].text[len < WORD_ROOM ? len : 0] = '\0';
+			if (len >= WORD_ROOM)
+				len = 0;
+			list[n].text[len] = '\0';
+			list[n].len = len;
 			n++;
 			len = -1;
 		}
@@ -332,7 +349,7 @@ add_kind(const char **kinds, int n, const char *kind)
 int
 li_injection_scan(const char *text, const char **kinds)
 {
-	const bool *table = openers();
+	const uint32 *table = openers();
 	Word	   *words;
 	int			n = read_words(text, &words);
 	int			found = 0;
@@ -340,16 +357,18 @@ li_injection_scan(const char *text, const char **kinds)
 	for (int i = 0; i < n; i++)
 	{
 		const Word *word = &words[i];
+		uint32		candidates = table[(unsigned char) word->text[0] * WORD_ROOM + word->len];
 
-		if (!table[(unsigned char) word->text[0] * WORD_ROOM + strlen(word->text)])
-			continue;
-		for (int k = 0; k < lengthof(phrases); k++)
+		for (int k = 0; candidates >> k != 0; k++)
 		{
 			const Phrase *phrase = &phrases[k];
 			Step		step;
-			const char *next = read_step(phrase->steps, &step);
+			const char *next;
 			int			last;
 
+			if ((candidates & ((uint32) 1 << k)) == 0)
+				continue;
+			next = read_step(phrase->steps, &step);
 			if (!is_listed(word->text, step.words, step.len))
 				continue;
 			if (phrase->order && !word->first &&

@@ -172,10 +172,15 @@ add_text(Layout *layout, PartKind kind, const char *label, const char *raw, char
 
 	initStringInfo(&indented);
 	appendStringInfoString(&indented, "  ");
-	for (const char *p = value; *p != '\0'; p++)
+	for (const char *p = value; *p != '\0';)
 	{
-		appendStringInfoCharMacro(&indented, *p);
-		if (*p == '\n' && p[1] != '\n')
+		size_t		len = strcspn(p, "\n");
+
+		while (p[len] == '\n')
+			len++;
+		appendBinaryStringInfo(&indented, p, len);
+		p += len;
+		if (*p != '\0')
 			appendStringInfoString(&indented, "  ");
 	}
 

@@ -22,71 +22,74 @@
  */
 #include "postgres.h"
 
+#include <sys/resource.h>
+
 #include "access/xact.h"
 #include "executor/spi.h"
 #include "lib/ilist.h"
 #include "miscadmin.h"
 #include "pgstat.h"
+#include "storage/fd.h"
 #include "storage/latch.h"
 #include "storage/proc.h"
 #include "utils/memutils.h"
 #include "utils/resowner.h"
 #include "utils/timestamp.h"
 
-#include "http/pool.h"
 #include "settings.h"
-#include "sql.h"
-#include "worker/engine.h"
-#include "worker/home.h"
-#include "worker/work.h"
+#include "worker/engine_private.h"
 
 #define NOTICE_INTERVAL_MS	50
-#define BUSY_LANE_WAIT_MS	100
+#define MAX_CONNECTIONS		10000	/* the most that max_in_flight may be */
+#define EXTRA_FDS			64	/* epoll, look-ups, latches, libraries */
 
-struct LiEngine
-{
-	MemoryContext cxt;			/* the engine's own */
-	MemoryContext step;			/* reset after each step */
-	const LiTxn *txn;
-	LiSlot	   *slot;
-	LiHttpPool *pool;
-	WaitEventSet *wait;
-	LiAccounts *accounts;		/* NULL: to be loaded */
 
-	dlist_head	claimed;
-	dlist_head	open;
-	dlist_head	ended;
-	int			in_flight;		/* jobs in all three */
-	int			limit;			/* jobs that may still be claimed; -1: any number */
-
-	bool		look;			/* look at the queue in this cycle */
-	uint64		next_poll_ms;	/* monotonic */
-	uint64		next_look_ms;	/* monotonic; 0: nothing known to come due */
-	uint64		next_beat_ms;	/* of the table row */
-	bool		has_row;		/* in "workers" */
-	bool		blocks_restored;
-	bool		config_changed; /* what is blocked is worth a try */
-	char		pause_reason[LI_REASON_LEN];	/* empty: it runs */
-
-	List	   *notices;		/* payloads to send */
-	uint64		notices_due_ms;
-};
-
-static LiStatement pause_statement = {
-	"SELECT coalesce(reason, '') FROM linkedin_ingest.pause",
-	0
-};
-
-static const LiTaskKind *job_kind;
+const LiTaskKind *li_job_kind;
 
 /* Names the kind of task that rows of scoring_jobs are.  From _PG_init. */
 void
 li_engine_register(const LiTaskKind *kind)
 {
-	job_kind = kind;
+	li_job_kind = kind;
 }
 
 /* ---------- life ---------- */
+
+/*
+ * How many requests may be open at once: the setting, within what the limit on
+ * open files leaves beside the files of the server (max_safe_fds).  The soft
+ * limit is raised as far as the hard one allows.  A clipped value is said once.
+ */
+static int
+capacity(void)
+{
+	static int	told = 0;
+	struct rlimit limit;
+	rlim_t		need = (rlim_t) max_safe_fds + li_max_in_flight + EXTRA_FDS;
+	int			room;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+		return li_max_in_flight;
+	if (limit.rlim_cur != RLIM_INFINITY && limit.rlim_cur < need)
+	{
+		struct rlimit wanted = limit;
+
+		wanted.rlim_cur = limit.rlim_max == RLIM_INFINITY ? need : Min(need, limit.rlim_max);
+		if (setrlimit(RLIMIT_NOFILE, &wanted) == 0)
+			limit = wanted;
+	}
+	if (limit.rlim_cur == RLIM_INFINITY || limit.rlim_cur >= need)
+		return li_max_in_flight;
+
+	room = Max((int) limit.rlim_cur - max_safe_fds - EXTRA_FDS, 1);
+	if (told != li_max_in_flight)
+		ereport(LOG,
+				(errmsg("linkedin_ingest.max_in_flight is clipped from %d to %d by the limit on open files",
+						li_max_in_flight, room),
+				 errhint("Raise the limit of the server's process, or lower max_files_per_process.")));
+	told = li_max_in_flight;
+	return room;
+}
 
 LiEngine *
 li_engine_create(MemoryContext parent, const LiTxn *txn, LiSlot *slot)
@@ -105,7 +108,8 @@ li_engine_create(MemoryContext parent, const LiTxn *txn, LiSlot *slot)
 	dlist_init(&engine->open);
 	dlist_init(&engine->ended);
 
-	engine->pool = li_http_pool_create(li_max_in_flight);
+	engine->capacity = capacity();
+	engine->pool = li_http_pool_create(MAX_CONNECTIONS);
 	if (engine->pool == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_INSUFFICIENT_RESOURCES),
@@ -175,8 +179,8 @@ li_engine_pause_reason(const LiEngine *engine)
 	return engine->pause_reason;
 }
 
-static void
-add_to(LiEngine *engine, dlist_head *list, LiWork *work)
+void
+li_engine_add(LiEngine *engine, dlist_head *list, LiWork *work)
 {
 	dlist_push_tail(list, &work->node);
 	engine->in_flight++;
@@ -184,8 +188,8 @@ add_to(LiEngine *engine, dlist_head *list, LiWork *work)
 }
 
 /* The work has left the engine. */
-static void
-drop(LiEngine *engine, LiWork *work)
+void
+li_engine_drop(LiEngine *engine, LiWork *work)
 {
 	dlist_delete(&work->node);
 	li_work_free(work);
@@ -193,8 +197,8 @@ drop(LiEngine *engine, LiWork *work)
 	pg_atomic_write_u32(&engine->slot->in_flight, engine->in_flight);
 }
 
-static void
-move_to(dlist_head *list, LiWork *work)
+void
+li_engine_move(dlist_head *list, LiWork *work)
 {
 	dlist_delete(&work->node);
 	dlist_push_tail(list, &work->node);
@@ -205,8 +209,8 @@ move_to(dlist_head *list, LiWork *work)
  * their own behind, which goes with the transaction: what outlives it is
  * allocated after switching back.
  */
-static bool
-begin(LiEngine *engine)
+bool
+li_engine_begin(LiEngine *engine)
 {
 	bool		begun = engine->txn->begin();
 
@@ -214,8 +218,8 @@ begin(LiEngine *engine)
 	return begun;
 }
 
-static void
-commit(LiEngine *engine)
+void
+li_engine_commit(LiEngine *engine)
 {
 	engine->txn->commit();
 	MemoryContextSwitchTo(engine->step);
@@ -225,8 +229,8 @@ commit(LiEngine *engine)
  * Runs a step in a subtransaction of the current transaction.  Returns NULL,
  * or the error it threw, everything it wrote undone.
  */
-static ErrorData *
-attempt(void (*step) (void *), void *arg)
+ErrorData *
+li_engine_attempt(void (*step) (void *), void *arg)
 {
 	MemoryContext cxt = CurrentMemoryContext;
 	ResourceOwner owner = CurrentResourceOwner;
@@ -252,366 +256,37 @@ attempt(void (*step) (void *), void *arg)
 	return error;
 }
 
-/* ---------- whether to work at all ---------- */
+/* ---------- notices ---------- */
 
-static void
-set_pause(LiEngine *engine, const char *reason)
+/* Notices of what the current step has ended; sent once it is committed. */
+void
+li_engine_keep_notices(LiEngine *engine, List *payloads)
 {
-	if (strcmp(engine->pause_reason, reason) == 0)
-		return;
-	strlcpy(engine->pause_reason, reason, sizeof(engine->pause_reason));
-	li_slot_set_state(engine->slot, reason[0] ? LI_STATE_PAUSED : LI_STATE_RUNNING, reason);
-	if (engine->slot->kind == LI_SLOT_WORKER)
-	{
-		if (reason[0])
-			ereport(LOG, (errmsg("linkedin_ingest worker pauses: %s", reason)));
-		else
-			ereport(LOG, (errmsg("linkedin_ingest worker goes on")));
-	}
-}
+	MemoryContext old = MemoryContextSwitchTo(engine->cxt);
+	ListCell   *cell;
 
-/*
- * Whether this database's jobs may be touched.  An empty queue is no reason to
- * call a database paused: it becomes at home with its first job.
- */
-static bool
-may_work(LiEngine *engine, bool has_jobs)
-{
-	char	   *problem;
-
-	if (li_sql_read(&pause_statement, NULL, NULL) > 0)
-	{
-		char	   *reason = li_sql_text(engine->step, 0, 1);
-
-		set_pause(engine, reason[0] ? psprintf("paused: %s", reason) : "paused by pause_worker()");
-		return false;
-	}
-	problem = li_home_problem();
-	set_pause(engine, problem && (has_jobs || li_queue_is_processing()) ? problem : "");
-	return problem == NULL;
-}
-
-/* ---------- rescue ---------- */
-
-static List *
-live_workers(LiEngine *engine)
-{
-	List	   *live;
-	MemoryContext old;
-	int			i;
-
-	if (!li_preloaded())
-		live = li_queue_live_workers(engine->step);
-	else
-		live = NIL;
-	old = MemoryContextSwitchTo(engine->step);
-	li_shared_lock(LW_SHARED);
-	for (i = 0; i < LI_MAX_SLOTS; i++)
-	{
-		LiSlot	   *slot = &li_shared->slots[i];
-
-		if (slot->database == MyDatabaseId && li_slot_is_live(slot))
-		{
-			pg_uuid_t  *id = palloc(sizeof(pg_uuid_t));
-
-			*id = slot->incarnation;
-			live = lappend(live, id);
-		}
-	}
-	li_shared_unlock();
+	if (li_notify)
+		foreach(cell, payloads)
+			engine->notices = lappend(engine->notices, pstrdup(lfirst(cell)));
 	MemoryContextSwitchTo(old);
-	return live;
 }
 
+/* At most one transaction per NOTICE_INTERVAL_MS; a failure costs the notices. */
 static void
-rescue(LiEngine *engine)
+send_notices(LiEngine *engine)
 {
-	List	   *live = live_workers(engine);
-	int			n = li_queue_rescue(live);
+	List	   *notices = engine->notices;
 
-	if (n > 0)
-	{
-		li_queue_forget_workers(live);
-		ereport(LOG, (errmsg("linkedin_ingest: rescued %d jobs of workers that are gone", n)));
-	}
-}
-
-/* ---------- claim ---------- */
-
-static int
-provider_in_flight(LiEngine *engine, const char *provider)
-{
-	dlist_head *lists[3] = {&engine->claimed, &engine->open, &engine->ended};
-	int			n = 0;
-	int			i;
-	dlist_iter	iter;
-
-	for (i = 0; i < 3; i++)
-		dlist_foreach(iter, lists[i])
-			if (strcmp(dlist_container(LiWork, node, iter.cur)->claim->job.provider, provider) == 0)
-				n++;
-	return n;
-}
-
-static void
-look_at(LiEngine *engine, TimestampTz when, TimestampTz now)
-{
-	uint64		ms;
-
-	if (when <= now || TIMESTAMP_IS_NOEND(when))
+	if (notices == NIL || li_monotonic_ms() < engine->notices_due_ms)
 		return;
-	ms = li_monotonic_ms() + (when - now) / 1000 + 1;
-	if (engine->next_look_ms == 0 || ms < engine->next_look_ms)
-		engine->next_look_ms = ms;
-}
-
-static const char *
-fair_key(const LiLane *lane)
-{
-	switch ((LiFairBy) li_fair_by)
+	engine->notices = NIL;
+	engine->notices_due_ms = li_monotonic_ms() + NOTICE_INTERVAL_MS;
+	if (li_engine_begin(engine))
 	{
-		case LI_FAIR_BY_ROLE:
-			return lane->role;
-		case LI_FAIR_BY_CREATED_BY:
-			return lane->created_by;
-		case LI_FAIR_BY_NONE:
-			break;
+		li_queue_notify(notices);
+		li_engine_commit(engine);
 	}
-	return "";
-}
-
-/*
- * Which of the lanes may be claimed from now: due, not blocked, not
- * throttled.  A lane that may only be probed gets its one job here.
- */
-static List *
-open_lanes(LiEngine *engine, List *lanes, List **probes)
-{
-	TimestampTz now = GetCurrentTimestamp();
-	List	   *open = NIL;
-	ListCell   *cell;
-
-	foreach(cell, lanes)
-	{
-		LiLane	   *lane = lfirst(cell);
-		LiProviderRow *provider = li_accounts_provider(engine->accounts, lane->provider);
-		TimestampTz again = 0;
-
-		if (lane->first_run_at > now)
-		{
-			look_at(engine, lane->first_run_at, now);
-			continue;
-		}
-		if (provider == NULL)	/* its jobs fail for that */
-		{
-			open = lappend(open, lane);
-			continue;
-		}
-		if (provider->problem != NULL)
-			continue;
-		if (provider->max_in_flight > 0 &&
-			provider_in_flight(engine, provider->name) >= provider->max_in_flight)
-			continue;
-		switch (li_account_gate(provider, lane->model, now, &again))
-		{
-			case LI_GATE_OPEN:
-				open = lappend(open, lane);
-				break;
-			case LI_GATE_PROBE:
-				if (li_account_begin_probe(provider, lane->model))
-				{
-					lane->quota = 1;
-					*probes = lappend(*probes, lane);
-				}
-				break;
-			case LI_GATE_CLOSED:
-				look_at(engine, again, now);
-				break;
-		}
-	}
-	return open;
-}
-
-/*
- * Shares "room" among the open lanes: the highest priority first, within it
- * equal parts for each fair_by key, within a key equal parts for each lane.
- * What a lane leaves unused is given out in the next cycle, which follows at
- * once.
- */
-static void
-share_out(LiEngine *engine, List *lanes, int room)
-{
-	int			top = PG_INT16_MIN;
-	List	   *keys = NIL;
-	ListCell   *cell;
-	ListCell   *key_cell;
-
-	foreach(cell, lanes)
-		top = Max(top, ((LiLane *) lfirst(cell))->priority);
-	foreach(cell, lanes)
-	{
-		LiLane	   *lane = lfirst(cell);
-		bool		known = false;
-
-		if (lane->priority != top)
-			continue;
-		foreach(key_cell, keys)
-			if (strcmp(lfirst(key_cell), fair_key(lane)) == 0)
-				known = true;
-		if (!known)
-			keys = lappend(keys, unconstify(char *, fair_key(lane)));
-	}
-
-	foreach(key_cell, keys)
-	{
-		int			keys_left = list_length(keys) - foreach_current_index(key_cell);
-		int			part = (room + keys_left - 1) / keys_left;
-		int			lanes_left = 0;
-
-		foreach(cell, lanes)
-		{
-			LiLane	   *lane = lfirst(cell);
-
-			if (lane->priority == top && strcmp(lfirst(key_cell), fair_key(lane)) == 0)
-				lanes_left++;
-		}
-		foreach(cell, lanes)
-		{
-			LiLane	   *lane = lfirst(cell);
-			LiProviderRow *provider = li_accounts_provider(engine->accounts, lane->provider);
-
-			if (lane->priority != top || strcmp(lfirst(key_cell), fair_key(lane)) != 0)
-				continue;
-			lane->quota = (part + lanes_left - 1) / lanes_left;
-			if (provider != NULL && provider->max_in_flight > 0)
-				lane->quota = Min(lane->quota, provider->max_in_flight -
-								  provider_in_flight(engine, provider->name));
-			lane->quota = Min(lane->quota, room);
-			lanes_left--;
-			part -= lane->quota;
-			room -= lane->quota;
-		}
-	}
-}
-
-/* Whether the claim came from a lane that is probed; the lane is used up. */
-static bool
-is_probe(List **probes, const LiClaim *claim)
-{
-	ListCell   *cell;
-
-	foreach(cell, *probes)
-	{
-		LiLane	   *lane = lfirst(cell);
-
-		if (strcmp(lane->provider, claim->job.provider) == 0 &&
-			strcmp(lane->model, claim->job.model) == 0)
-		{
-			*probes = list_delete_cell(*probes, cell);
-			return true;
-		}
-	}
-	return false;
-}
-
-static void
-load_accounts(LiEngine *engine)
-{
-	LiAccounts *fresh = li_accounts_load(engine->cxt);
-
-	li_accounts_release(engine->accounts);
-	engine->accounts = fresh;
-	if (!engine->blocks_restored)
-		li_accounts_restore_blocks(fresh);
-	engine->blocks_restored = true;
-	if (engine->config_changed)
-		li_accounts_probe_now(fresh);
-	engine->config_changed = false;
-}
-
-/* The row in "workers": written with a first claim, then now and then. */
-static void
-beat(LiEngine *engine)
-{
-	uint64		now = li_monotonic_ms();
-
-	if (engine->has_row && now < engine->next_beat_ms)
-		return;
-	li_queue_beat(&engine->slot->incarnation, engine->slot->started_at);
-	engine->has_row = true;
-	engine->next_beat_ms = now + li_lease_interval / 4;
-}
-
-/*
- * One look at the queue in one transaction: rescue when asked, then claim as
- * much as there is room for.
- */
-static void
-claim(LiEngine *engine, bool with_rescue)
-{
-	int			room = Min(li_batch_size, li_max_in_flight - engine->in_flight);
-	List	   *lanes;
-	List	   *open;
-	List	   *probes = NIL;
-	List	   *claims = NIL;
-	ListCell   *cell;
-	bool		due;
-
-	if (engine->limit >= 0)
-		room = Min(room, engine->limit);
-	engine->look = false;
-	engine->next_look_ms = 0;
-	if (!begin(engine))
-		return;
-	/*
-	 * A job that this snapshot shows may rely on a change of the providers
-	 * that was committed before it: such a change has set the flag by now.
-	 */
-	if (engine->accounts == NULL ||
-		(pg_atomic_read_u32(&engine->slot->wake) & LI_WAKE_CONFIG))
-		load_accounts(engine);
-
-	lanes = li_queue_lanes(engine->step);
-	if ((lanes != NIL || with_rescue) && !may_work(engine, lanes != NIL))
-		room = 0;
-	else if (with_rescue)
-		rescue(engine);
-
-	MemoryContextSwitchTo(engine->step);
-	if (room > 0 && lanes != NIL)
-	{
-		open = open_lanes(engine, lanes, &probes);
-		share_out(engine, open, room - Min(room, list_length(probes)));
-		due = open != NIL || probes != NIL;
-		if (due)
-			claims = li_queue_claim(lanes, &engine->slot->incarnation, engine->cxt);
-		if (claims != NIL)
-			beat(engine);
-		else if (due)
-			engine->next_look_ms = li_monotonic_ms() + BUSY_LANE_WAIT_MS;
-	}
-	commit(engine);
-
-	/* Only committed claims are ours. */
-	foreach(cell, claims)
-	{
-		LiClaim    *one = lfirst(cell);
-
-		add_to(engine, &engine->claimed,
-			   li_work_create(one, engine->accounts, job_kind, is_probe(&probes, one)));
-	}
-	foreach(cell, probes)		/* nobody was there to try */
-	{
-		LiLane	   *lane = lfirst(cell);
-
-		li_account_put_off(li_accounts_provider(engine->accounts, lane->provider), "");
-		li_account_put_off(li_accounts_provider(engine->accounts, lane->provider), lane->model);
-	}
-	if (engine->limit >= 0)
-		engine->limit -= list_length(claims);
-	if (claims != NIL)
-		engine->look = true;
-	list_free(claims);
+	list_free_deep(notices);
 }
 
 /* ---------- render and send ---------- */
@@ -631,13 +306,13 @@ render(LiEngine *engine)
 {
 	dlist_mutable_iter iter;
 
-	if (dlist_is_empty(&engine->claimed) || !begin(engine))
+	if (dlist_is_empty(&engine->claimed) || !li_engine_begin(engine))
 		return;
 	XactReadOnly = true;
 	dlist_foreach_modify(iter, &engine->claimed)
 	{
 		LiWork	   *work = dlist_container(LiWork, node, iter.cur);
-		ErrorData  *error = attempt(open_step, work);
+		ErrorData  *error = li_engine_attempt(open_step, work);
 
 		if (error != NULL)
 		{
@@ -651,15 +326,15 @@ render(LiEngine *engine)
 											 unpack_sql_state(error->sqlerrcode)));
 		}
 	}
-	commit(engine);
+	li_engine_commit(engine);
 }
 
-static void
-send_or_end(LiEngine *engine, LiWork *work)
+void
+li_engine_send(LiEngine *engine, LiWork *work)
 {
 	if (work->outcome.class == LI_OK && li_work_send(work, engine->pool))
 	{
-		move_to(&engine->open, work);
+		li_engine_move(&engine->open, work);
 		return;
 	}
 	if (work->outcome.class == LI_OK)
@@ -669,7 +344,7 @@ send_or_end(LiEngine *engine, LiWork *work)
 		work->outcome.message = "the call could not be started: out of memory or descriptors";
 		work->outcome.retry_after_ms = -1;
 	}
-	move_to(&engine->ended, work);
+	li_engine_move(&engine->ended, work);
 }
 
 static void
@@ -678,7 +353,7 @@ send_claimed(LiEngine *engine)
 	dlist_mutable_iter iter;
 
 	dlist_foreach_modify(iter, &engine->claimed)
-		send_or_end(engine, dlist_container(LiWork, node, iter.cur));
+		li_engine_send(engine, dlist_container(LiWork, node, iter.cur));
 }
 
 /* ---------- read ---------- */
@@ -695,249 +370,8 @@ receive(LiEngine *engine)
 		LiWork	   *work = li_http_call_owner(call);
 
 		li_work_judge(work);
-		move_to(&engine->ended, work);
+		li_engine_move(&engine->ended, work);
 	}
-}
-
-/* ---------- record ---------- */
-
-typedef struct Recording
-{
-	List	   *works;			/* LiWork, one per record */
-	List	   *records;		/* LiRecord */
-} Recording;
-
-/* What the outcome means for the account; returns whether a block changed. */
-static void
-apply_to_account(LiEngine *engine, LiWork *work)
-{
-	LiOutcome  *outcome = &work->outcome;
-	const char *model = outcome->blocks_model ? work->claim->job.model : "";
-
-	if (work->provider == NULL || !work->called)
-		return;
-	switch (outcome->class)
-	{
-		case LI_OPEN:
-			li_account_block(work->provider, model, outcome->code, outcome->message);
-			li_account_put_off(work->provider, outcome->blocks_model ? "" : work->claim->job.model);
-			ereport(LOG,
-					(errmsg("linkedin_ingest: provider \"%s\"%s%s is blocked: %s",
-							work->provider->name, model[0] ? ", model " : "", model,
-							outcome->code),
-					 errdetail("%s", outcome->message ? outcome->message : "")));
-			break;
-		case LI_DEFER:
-			if (outcome->retry_after_ms > 0)
-				li_account_throttle(work->provider,
-									TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
-																outcome->retry_after_ms));
-			/* FALLTHROUGH */
-		case LI_RETRY:
-			li_account_put_off(work->provider, "");
-			li_account_put_off(work->provider, work->claim->job.model);
-			break;
-		default:
-			if (work->probe)
-			{
-				bool		was = li_account_unblock(work->provider, "");
-
-				if (li_account_unblock(work->provider, work->claim->job.model) || was)
-				{
-					engine->look = true;
-					li_wake_all(LI_WAKE_JOBS);
-					ereport(LOG,
-							(errmsg("linkedin_ingest: provider \"%s\" answers again",
-									work->provider->name)));
-				}
-			}
-			break;
-	}
-}
-
-static void
-save_block(LiWork *work)
-{
-	if (work->provider == NULL || !work->called)
-		return;
-	if (work->outcome.class == LI_OPEN)
-		li_accounts_save_block(work->provider,
-							   work->outcome.blocks_model ? work->claim->job.model : "");
-	else if (work->probe && work->outcome.class != LI_DEFER && work->outcome.class != LI_RETRY)
-	{
-		li_accounts_delete_block(work->provider, "");
-		li_accounts_delete_block(work->provider, work->claim->job.model);
-	}
-}
-
-static void
-record_step(void *arg)
-{
-	Recording  *recording = arg;
-	ListCell   *cell;
-
-	li_queue_record(recording->records);
-	foreach(cell, recording->works)
-		save_block(lfirst(cell));
-}
-
-/*
- * What cannot be stored must not be asked for again and again: the job fails
- * with the code of the error, its answer is dropped.
- */
-static void
-record_as_failed(LiWork *work, LiRecord *record, const ErrorData *error)
-{
-	record->status = "failed";
-	record->error_code = "invalid_json";
-	record->error_message =
-		MemoryContextStrdup(work->claim->cxt,
-							psprintf("the result could not be stored (SQLSTATE %s)",
-									 unpack_sql_state(error->sqlerrcode)));
-	record->retryable = false;
-	record->run_at = 0;
-	record->request = record->reply = NULL;
-	record->result = NULL;
-	record->next = NULL;
-	work->made.outcome = "fail";
-	work->made.error_code = record->error_code;
-	work->made.error_message = record->error_message;
-	work->made.request_id = NULL;
-}
-
-/* The batch failed: row by row, so that a poison row costs one row. */
-static void
-record_singly(Recording *all)
-{
-	ListCell   *work_cell;
-	ListCell   *record_cell;
-
-	forboth(work_cell, all->works, record_cell, all->records)
-	{
-		Recording	one = {list_make1(lfirst(work_cell)), list_make1(lfirst(record_cell))};
-		ErrorData  *error = attempt(record_step, &one);
-
-		if (error == NULL)
-			continue;
-		/* Not the row's fault: nothing is recorded, the cycle comes again. */
-		if (ERRCODE_TO_CATEGORY(error->sqlerrcode) == ERRCODE_INSUFFICIENT_RESOURCES ||
-			error->sqlerrcode == ERRCODE_LOCK_NOT_AVAILABLE ||
-			error->sqlerrcode == ERRCODE_QUERY_CANCELED ||
-			error->sqlerrcode == ERRCODE_T_R_DEADLOCK_DETECTED)
-			ReThrowError(error);
-		record_as_failed(lfirst(work_cell), lfirst(record_cell), error);
-		error = attempt(record_step, &one);
-		if (error != NULL)
-			ReThrowError(error);
-	}
-}
-
-static void
-count(LiEngine *engine, const LiRecord *record, const LiWork *work)
-{
-	LiSlot	   *slot = engine->slot;
-
-	if (!record->stored)
-		pg_atomic_fetch_add_u64(&slot->stale, 1);
-	else if (strcmp(record->status, "completed") == 0)
-		pg_atomic_fetch_add_u64(&slot->completed, 1);
-	else if (strcmp(record->status, "failed") == 0)
-		pg_atomic_fetch_add_u64(&slot->failed, 1);
-	else if (strcmp(record->status, "pending") == 0)
-		pg_atomic_fetch_add_u64(work->outcome.class == LI_RETRY ? &slot->retried : &slot->deferred, 1);
-	if (record->error_code != NULL)
-		strlcpy(slot->last_error, record->error_code, sizeof(slot->last_error));
-}
-
-static void
-note(LiEngine *engine, const LiRecord *record)
-{
-	MemoryContext old;
-
-	if (!li_notify || !record->stored ||
-		(strcmp(record->status, "completed") != 0 && strcmp(record->status, "failed") != 0))
-		return;
-	old = MemoryContextSwitchTo(engine->cxt);
-	if (engine->notices == NIL)
-		engine->notices_due_ms = Max(engine->notices_due_ms, li_monotonic_ms());
-	engine->notices = lappend(engine->notices,
-							  psprintf("{\"job_id\": \"%s\", \"status\": \"%s\"}",
-									   record->claim->job.id, record->status));
-	MemoryContextSwitchTo(old);
-}
-
-/* Records everything that has ended, in one transaction. */
-static void
-record(LiEngine *engine)
-{
-	Recording	all = {NIL, NIL};
-	dlist_mutable_iter iter;
-	ListCell   *work_cell;
-	ListCell   *record_cell;
-	bool		ended = false;
-
-	if (dlist_is_empty(&engine->ended))
-		return;
-	dlist_foreach_modify(iter, &engine->ended)
-	{
-		LiWork	   *work = dlist_container(LiWork, node, iter.cur);
-
-		all.works = lappend(all.works, work);
-		all.records = lappend(all.records, li_work_record(work));
-		apply_to_account(engine, work);
-	}
-
-	if (!begin(engine))
-		return;
-	if (attempt(record_step, &all) != NULL)
-		record_singly(&all);
-	beat(engine);
-	commit(engine);
-
-	forboth(work_cell, all.works, record_cell, all.records)
-	{
-		LiWork	   *work = lfirst(work_cell);
-		LiRecord   *one = lfirst(record_cell);
-
-		count(engine, one, work);
-		note(engine, one);
-		if (one->stored && one->next != NULL)
-		{
-			work->next.open_attempt = one->next_attempt;
-			li_work_settle(work);
-			send_or_end(engine, work);
-		}
-		else
-		{
-			ended = true;
-			drop(engine, work);
-		}
-	}
-	if (ended)
-	{
-		ConditionVariableBroadcast(&li_shared->job_ended);
-		engine->look = engine->look || engine->limit != 0;
-	}
-}
-
-/* ---------- notices ---------- */
-
-/* At most one transaction per NOTICE_INTERVAL_MS; a failure costs the notices. */
-static void
-send_notices(LiEngine *engine)
-{
-	List	   *notices = engine->notices;
-
-	if (notices == NIL || li_monotonic_ms() < engine->notices_due_ms)
-		return;
-	engine->notices = NIL;
-	engine->notices_due_ms = li_monotonic_ms() + NOTICE_INTERVAL_MS;
-	if (begin(engine))
-	{
-		li_queue_notify(notices);
-		commit(engine);
-	}
-	list_free_deep(notices);
 }
 
 /* ---------- cancel ---------- */
@@ -950,7 +384,7 @@ drop_lost(LiEngine *engine)
 	List	   *lost;
 	dlist_mutable_iter iter;
 
-	if (dlist_is_empty(&engine->open) || !begin(engine))
+	if (dlist_is_empty(&engine->open) || !li_engine_begin(engine))
 		return;
 	dlist_foreach_modify(iter, &engine->open)
 		claims = lappend(claims, dlist_container(LiWork, node, iter.cur)->claim);
@@ -962,7 +396,7 @@ drop_lost(LiEngine *engine)
 		if (list_member_ptr(lost, work->claim))
 			li_queue_record_cancelled(work->claim, &work->made);
 	}
-	commit(engine);
+	li_engine_commit(engine);
 
 	dlist_foreach_modify(iter, &engine->open)
 	{
@@ -975,7 +409,7 @@ drop_lost(LiEngine *engine)
 				li_account_put_off(work->provider, "");
 				li_account_put_off(work->provider, work->claim->job.model);
 			}
-			drop(engine, work);
+			li_engine_drop(engine, work);
 			engine->look = true;
 		}
 	}
@@ -1014,7 +448,10 @@ li_engine_cycle(LiEngine *engine, uint32 wake)
 		engine->accounts = NULL;
 	}
 	if (wake & LI_WAKE_CONFIG)
+	{
 		engine->config_changed = true;
+		engine->capacity = capacity();
+	}
 	if (polled)
 		engine->next_poll_ms = now + li_poll_interval;
 	if (wake & LI_WAKE_CHANGED || polled)
@@ -1027,10 +464,10 @@ li_engine_cycle(LiEngine *engine, uint32 wake)
 	send_claimed(engine);
 
 	receive(engine);
-	record(engine);
-	if (engine->look && engine->limit != 0 && engine->in_flight < li_max_in_flight)
+	li_engine_record(engine);
+	if (engine->look && engine->limit != 0 && engine->in_flight < engine->capacity)
 	{
-		claim(engine, polled || (wake & LI_WAKE_RESCUE));
+		li_engine_claim(engine, polled || (wake & LI_WAKE_RESCUE));
 		render(engine);
 		send_claimed(engine);
 		li_http_drive(engine->pool);
@@ -1043,7 +480,7 @@ li_engine_cycle(LiEngine *engine, uint32 wake)
 	MemoryContextSwitchTo(old);
 	MemoryContextReset(engine->step);
 
-	if (engine->look && engine->in_flight < li_max_in_flight)
+	if (engine->look && engine->in_flight < engine->capacity)
 		return 0;
 	until = engine->next_poll_ms;
 	if (engine->next_look_ms != 0)
@@ -1088,12 +525,12 @@ li_engine_hand_back(LiEngine *engine)
 		return true;
 	dlist_foreach_modify(iter, &engine->open)
 		li_work_abort(dlist_container(LiWork, node, iter.cur));
-	if (!begin(engine))
+	if (!li_engine_begin(engine))
 		return false;
 	dlist_foreach_modify(iter, &engine->open)
 		sent = lappend(sent, &dlist_container(LiWork, node, iter.cur)->claim->id);
 	n = li_queue_hand_back(&engine->slot->incarnation, sent);
-	commit(engine);
+	li_engine_commit(engine);
 	if (n >= 0)
 		engine->in_flight = 0;
 	return n >= 0;

@@ -268,15 +268,6 @@ a_probe_is_under_way(void)
 	return false;
 }
 
-/* What worker_status says of a database without a worker; empty: nothing. */
-static void
-set_reason(LiDatabase *db, const char *reason)
-{
-	li_shared_lock(LW_EXCLUSIVE);
-	strlcpy(db->reason, reason, sizeof(db->reason));
-	li_shared_unlock();
-}
-
 static void
 start_worker(LiDatabase *db, const char *name)
 {
@@ -317,10 +308,11 @@ start_worker(LiDatabase *db, const char *name)
 	if (lack != NULL)
 	{
 		if (strcmp(db->reason, lack) != 0)
-			ereport(LOG, (errmsg("linkedin_ingest: no worker for database \"%s\": %s", name, lack)));
+			ereport(LOG,
+					(errmsg("linkedin_ingest: no worker for database \"%s\": %s", name, lack)));
 		db->next_start_ms = li_monotonic_ms() + NO_SLOT_PAUSE_MS;
+		li_database_set_reason(db->oid, lack);
 	}
-	set_reason(db, lack ? lack : "");
 }
 
 /* Starts what is missing; returns the ms until a start is due. */
@@ -347,12 +339,12 @@ start_workers(void)
 		}
 		if (name == NULL)
 		{
-			set_reason(db, "the database is a template or allows no connections");
+			li_database_set_reason(db->oid, "the database is a template or allows no connections");
 			continue;
 		}
 		if (!is_wanted(name))
 		{
-			set_reason(db, "linkedin_ingest.databases leaves this database out");
+			li_database_set_reason(db->oid, "linkedin_ingest.databases leaves this database out");
 			continue;
 		}
 		want = db->state == LI_DB_PROBE ? 1 : li_workers_per_database;

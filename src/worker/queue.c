@@ -739,18 +739,42 @@ is_terminal(const char *status)
 	return strcmp(status, "completed") == 0 || strcmp(status, "failed") == 0;
 }
 
+static List *
+add_notice(List *notices, const char *job, const char *status, MemoryContext out)
+{
+	MemoryContext old = MemoryContextSwitchTo(out);
+
+	notices = lappend(notices, psprintf("{\"job_id\": \"%s\", \"status\": \"%s\"}", job, status));
+	MemoryContextSwitchTo(old);
+	return notices;
+}
+
+/* Settles who waits for the ended jobs; adds notices of those cancelled by it. */
+static List *
+settle_dependents(List *ended, List *notices, MemoryContext out)
+{
+	Datum		ids = uuid_array(ended);
+	uint64		n = li_sql_run(&dependents_statement, &ids, NULL);
+	uint64		i;
+
+	for (i = 0; i < n; i++)
+		notices = add_notice(notices, li_sql_text(out, i, 1), "cancelled", out);
+	return notices;
+}
+
 /*
  * Writes one step of each job: its row, the attempt, the bill, the latest
  * score, its dependents.  A job may stand in the list once.  Sets "stored"
- * and "next_attempt" of each record.
+ * and "next_attempt" of each record; returns the notices (payload texts) of
+ * all jobs that ended by it, to be sent after the commit.
  */
-void
-li_queue_record(List *records)
+List *
+li_queue_record(List *records, MemoryContext out)
 {
 	List	   *completed = NIL;
 	List	   *ended = NIL;
+	List	   *notices = NIL;
 	ListCell   *cell;
-	Datum		ids;
 
 	foreach(cell, records)
 		record_job(lfirst(cell));
@@ -760,23 +784,24 @@ li_queue_record(List *records)
 	foreach(cell, records)
 	{
 		LiRecord   *r = lfirst(cell);
+		pg_uuid_t  *id = unconstify(pg_uuid_t *, &r->claim->id);
 
 		if (!r->stored || !is_terminal(r->status))
 			continue;
-		ended = lappend(ended, unconstify(pg_uuid_t *, &r->claim->id));
+		ended = lappend(ended, id);
 		if (strcmp(r->status, "completed") == 0)
-			completed = lappend(completed, unconstify(pg_uuid_t *, &r->claim->id));
+			completed = lappend(completed, id);
+		notices = add_notice(notices, r->claim->job.id, r->status, out);
 	}
 	if (completed != NIL)
 	{
-		ids = uuid_array(completed);
+		Datum		ids = uuid_array(completed);
+
 		li_sql_run(&latest_statement, &ids, NULL);
 	}
 	if (ended != NIL)
-	{
-		ids = uuid_array(ended);
-		li_sql_run(&dependents_statement, &ids, NULL);
-	}
+		notices = settle_dependents(ended, notices, out);
+	return notices;
 }
 
 /*
@@ -853,9 +878,10 @@ li_queue_state(const pg_uuid_t *job, MemoryContext out, bool *own)
 /*
  * Takes jobs from workers that are not among the live ones; returns how many.
  * They stay charged: a job that kills its worker must not do so for ever.
+ * Adds to the notices those of the jobs that failed by it.
  */
 int
-li_queue_rescue(List *live)
+li_queue_rescue(List *live, List **notices, MemoryContext out)
 {
 	Datum		values[2];
 	List	   *failed = NIL;
@@ -867,13 +893,12 @@ li_queue_rescue(List *live)
 	n = li_sql_run(&rescue_statement, values, NULL);
 	for (i = 0; i < n; i++)
 		if (DatumGetBool(li_sql_value(i, 2, BoolGetDatum(false))))
-			failed = lappend(failed, copy_uuid(CurrentMemoryContext, li_sql_value(i, 1, 0)));
+		{
+			failed = lappend(failed, copy_uuid(out, li_sql_value(i, 1, 0)));
+			*notices = add_notice(*notices, li_sql_text(out, i, 1), "failed", out);
+		}
 	if (failed != NIL)
-	{
-		Datum		ids = uuid_array(failed);
-
-		li_sql_run(&dependents_statement, &ids, NULL);
-	}
+		*notices = settle_dependents(failed, *notices, out);
 	return (int) n;
 }
 

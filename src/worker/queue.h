@@ -107,8 +107,8 @@ extern List *li_queue_claim(List *lanes, const pg_uuid_t *worker, MemoryContext 
 extern bool li_queue_is_processing(void);
 extern char *li_queue_state(const pg_uuid_t *job, MemoryContext out, bool *own);
 extern List *li_queue_live_workers(MemoryContext out);
-extern void li_queue_record(List *records);
-extern int	li_queue_rescue(List *live);
+extern List *li_queue_record(List *records, MemoryContext out);
+extern int	li_queue_rescue(List *live, List **notices, MemoryContext out);
 extern int	li_queue_hand_back(const pg_uuid_t *worker, List *sent);
 extern List *li_queue_lost(List *claims, MemoryContext out);
 extern void li_queue_record_cancelled(const LiClaim *claim, const LiCallRecord *call);

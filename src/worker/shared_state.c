@@ -205,8 +205,10 @@ li_slot_release(LiSlot *slot, LiExit why)
 			{
 				case LI_EXIT_CRASH:
 					/* 0, 1, 2, 4, ... 60 s */
-					db->next_start_ms = li_monotonic_ms() +
-						(db->crashes == 0 ? 0 : Min(UINT64CONST(60000), UINT64CONST(500) << Min(db->crashes, 10)));
+					db->next_start_ms = li_monotonic_ms();
+					if (db->crashes > 0)
+						db->next_start_ms +=
+							Min(UINT64CONST(60000), UINT64CONST(500) << Min(db->crashes, 10));
 					db->crashes++;
 					break;
 				case LI_EXIT_ABSENT:
@@ -290,9 +292,39 @@ li_database_present(Oid oid)
 	li_shared_lock(LW_EXCLUSIVE);
 	db = li_database_find(oid, true);
 	if (db != NULL)
+	{
 		db->state = LI_DB_PRESENT;
+		db->reason[0] = '\0';
+	}
 	li_shared_unlock();
 	li_wake_launcher();
+}
+
+/* Whether a command wants the database to itself. */
+bool
+li_database_is_wanted(Oid oid)
+{
+	LiDatabase *db;
+	bool		wanted;
+
+	li_shared_lock(LW_SHARED);
+	db = li_database_find(oid, false);
+	wanted = db != NULL && db->leaving > 0;
+	li_shared_unlock();
+	return wanted;
+}
+
+/* What worker_status says of a database without a worker; empty: nothing. */
+void
+li_database_set_reason(Oid oid, const char *reason)
+{
+	LiDatabase *db;
+
+	li_shared_lock(LW_EXCLUSIVE);
+	db = li_database_find(oid, true);
+	if (db != NULL)
+		strlcpy(db->reason, reason, sizeof(db->reason));
+	li_shared_unlock();
 }
 
 /* Sets the latch of a process by number; nothing can fail here. */

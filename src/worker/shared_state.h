@@ -150,6 +150,8 @@ extern bool li_slot_is_live(const LiSlot *slot);
 
 extern LiDatabase *li_database_find(Oid oid, bool create);
 extern void li_database_present(Oid oid);
+extern bool li_database_is_wanted(Oid oid);
+extern void li_database_set_reason(Oid oid, const char *reason);
 
 extern void li_wake_database(Oid database, uint32 why);
 extern void li_wake_all(uint32 why);

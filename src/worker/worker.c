@@ -22,9 +22,8 @@
 
 #include <signal.h>
 
-#include "access/relation.h"
 #include "access/xact.h"
-#include "catalog/pg_authid.h"
+#include "catalog/pg_type.h"
 #include "commands/extension.h"
 #include "executor/spi.h"
 #include "miscadmin.h"
@@ -38,6 +37,7 @@
 #include "storage/procsignal.h"
 #include "tcop/tcopprot.h"
 #include "utils/acl.h"
+#include "utils/builtins.h"
 #include "utils/guc.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
@@ -45,6 +45,7 @@
 #include "utils/timestamp.h"
 
 #include "settings.h"
+#include "sql.h"
 #include "worker/engine.h"
 #include "worker/extension.h"
 #include "worker/shared_state.h"
@@ -145,34 +146,77 @@ fix_settings(void)
 		SetConfigOption("synchronous_commit", "local", PGC_USERSET, PGC_S_OVERRIDE);
 }
 
-/* Takes the configured role; until then the process is the bootstrap superuser. */
+static void
+refuse_to_start(const char *reason)
+{
+	li_database_set_reason(my_slot->database, reason);
+	ereport(FATAL,
+			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+			 errmsg("linkedin_ingest worker cannot start: %s", reason),
+			 errhint("Check linkedin_ingest.worker_role; grant_access(role, 'worker') gives it what it needs.")));
+}
+
+/*
+ * Takes the configured role; until then the process is the bootstrap
+ * superuser.  A role that lacks a privilege is told so now and not with the
+ * first job.
+ */
 static void
 become_worker_role(void)
 {
+	static LiStatement lacking = {
+		"SELECT linkedin_ingest.lacking($1, 'worker')", 1, {NAMEOID}
+	};
+	NameData	name;
+	Datum		value = NameGetDatum(&name);
 	Oid			role;
+	char	   *lack = NULL;
 
-	if (li_worker_role[0] == '\0')
+	if (li_worker_role[0] == '\0' || !worker_begin())
 		return;
-	StartTransactionCommand();
 	role = get_role_oid(li_worker_role, true);
 	if (!OidIsValid(role))
-	{
-		li_slot_set_state(my_slot, LI_STATE_PAUSED,
-						  "linkedin_ingest.worker_role does not exist");
-		ereport(FATAL,
-				(errcode(ERRCODE_UNDEFINED_OBJECT),
-				 errmsg("role \"%s\" does not exist", li_worker_role),
-				 errhint("Check linkedin_ingest.worker_role.")));
-	}
+		refuse_to_start("linkedin_ingest.worker_role does not exist");
+	namestrcpy(&name, li_worker_role);
+	if (li_sql_read(&lacking, &value, NULL) > 0)
+		lack = li_sql_text(TopMemoryContext, 0, 1);
+	worker_commit();
+	if (lack != NULL)
+		refuse_to_start(psprintf("linkedin_ingest.worker_role lacks %s", lack));
+
+	StartTransactionCommand();
 	SetSessionAuthorization(role, superuser_arg(role));
 	CommitTransactionCommand();
 }
 
 /* ---------- main loop ---------- */
 
+/*
+ * Told to stop: with shutdown_grace the calls in flight may still end, but
+ * nothing new is begun.  Interrupts are held meanwhile, or the first look at
+ * them would end the process.
+ */
+static void
+drain(void)
+{
+	uint64		deadline = li_monotonic_ms() + li_shutdown_grace;
+
+	HOLD_INTERRUPTS();
+	li_engine_set_limit(engine, 0);
+	while (li_engine_in_flight(engine) > 0 && li_monotonic_ms() < deadline)
+	{
+		int			sleep_ms = li_engine_cycle(engine, 0);
+
+		li_engine_wait(engine, Min(sleep_ms, 100));
+	}
+	RESUME_INTERRUPTS();
+}
+
 static void
 handle_interrupts(uint32 *wake)
 {
+	if (ProcDiePending && li_shutdown_grace > 0)
+		drain();
 	CHECK_FOR_INTERRUPTS();
 	if (ConfigReloadPending)
 	{
@@ -186,9 +230,12 @@ handle_interrupts(uint32 *wake)
 		proc_exit(0);
 	}
 	if (my_slot->superseded)
+	{
+		exit_reason = LI_EXIT_LEFT; /* its successor is there already */
 		ereport(FATAL,
 				(errcode(ERRCODE_ADMIN_SHUTDOWN),
 				 errmsg("linkedin_ingest worker was replaced because it gave no sign of life")));
+	}
 }
 
 /*
@@ -251,9 +298,14 @@ li_worker_main(Datum slot_number)
 	BackgroundWorkerUnblockSignals();
 
 	li_slot_occupy(my_slot);
+	if (li_database_is_wanted(my_slot->database))
+	{
+		exit_reason = LI_EXIT_LEFT;
+		proc_exit(0);
+	}
 	BackgroundWorkerInitializeConnectionByOid(my_slot->database, InvalidOid, 0);
-	become_worker_role();
 	fix_settings();
+	become_worker_role();
 	li_wakeup_mute(true);
 
 	/* Is there anything to serve? */

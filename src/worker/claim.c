@@ -1,0 +1,399 @@
+/*-------------------------------------------------------------------------
+ *
+ * claim.c
+ *		One look at the queue: may we work, who is gone, what is due.
+ *
+ * Lanes (provider, model, role, creator) are looked at as a whole: one that is
+ * blocked, throttled or without a key is left out, and not one of its rows is
+ * read.  The rest share the room there is, the highest priority first.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "miscadmin.h"
+#include "utils/memutils.h"
+#include "utils/timestamp.h"
+
+#include "settings.h"
+#include "sql.h"
+#include "worker/engine_private.h"
+#include "worker/home.h"
+
+#define BUSY_LANE_WAIT_MS	100
+
+static LiStatement pause_statement = {
+	"SELECT coalesce(reason, '') FROM linkedin_ingest.pause",
+	0
+};
+
+/* ---------- whether to work at all ---------- */
+
+static void
+set_pause(LiEngine *engine, const char *reason)
+{
+	if (strcmp(engine->pause_reason, reason) == 0)
+		return;
+	strlcpy(engine->pause_reason, reason, sizeof(engine->pause_reason));
+	li_slot_set_state(engine->slot, reason[0] ? LI_STATE_PAUSED : LI_STATE_RUNNING, reason);
+	if (engine->slot->kind == LI_SLOT_WORKER)
+	{
+		if (reason[0])
+			ereport(LOG, (errmsg("linkedin_ingest worker pauses: %s", reason)));
+		else
+			ereport(LOG, (errmsg("linkedin_ingest worker goes on")));
+	}
+}
+
+/*
+ * Whether this database's jobs may be touched.  An empty queue is no reason to
+ * call a database paused: it becomes at home with its first job.
+ */
+static bool
+may_work(LiEngine *engine, bool has_jobs)
+{
+	char	   *problem;
+
+	if (li_sql_read(&pause_statement, NULL, NULL) > 0)
+	{
+		char	   *reason = li_sql_text(engine->step, 0, 1);
+
+		set_pause(engine, reason[0] ? psprintf("paused: %s", reason) : "paused by pause_worker()");
+		return false;
+	}
+	problem = li_home_problem();
+	set_pause(engine, problem && (has_jobs || li_queue_is_processing()) ? problem : "");
+	return problem == NULL;
+}
+
+/* ---------- rescue ---------- */
+
+static List *
+live_workers(LiEngine *engine)
+{
+	List	   *live;
+	MemoryContext old;
+	int			i;
+
+	if (!li_preloaded())
+		live = li_queue_live_workers(engine->step);
+	else
+		live = NIL;
+	old = MemoryContextSwitchTo(engine->step);
+	li_shared_lock(LW_SHARED);
+	for (i = 0; i < LI_MAX_SLOTS; i++)
+	{
+		LiSlot	   *slot = &li_shared->slots[i];
+
+		if (slot->database == MyDatabaseId && li_slot_is_live(slot))
+		{
+			pg_uuid_t  *id = palloc(sizeof(pg_uuid_t));
+
+			*id = slot->incarnation;
+			live = lappend(live, id);
+		}
+	}
+	li_shared_unlock();
+	MemoryContextSwitchTo(old);
+	return live;
+}
+
+/* Takes over from colleagues that are gone; returns notices to send. */
+static List *
+rescue(LiEngine *engine)
+{
+	List	   *live = live_workers(engine);
+	List	   *notices = NIL;
+	int			n = li_queue_rescue(live, &notices, engine->step);
+
+	if (n > 0)
+	{
+		li_queue_forget_workers(live);
+		ereport(LOG, (errmsg("linkedin_ingest: rescued %d jobs of workers that are gone", n)));
+	}
+	return notices;
+}
+
+/* ---------- claim ---------- */
+
+static int
+provider_in_flight(LiEngine *engine, const char *provider)
+{
+	dlist_head *lists[3] = {&engine->claimed, &engine->open, &engine->ended};
+	int			n = 0;
+	int			i;
+	dlist_iter	iter;
+
+	for (i = 0; i < 3; i++)
+		dlist_foreach(iter, lists[i])
+			if (strcmp(dlist_container(LiWork, node, iter.cur)->claim->job.provider, provider) == 0)
+				n++;
+	return n;
+}
+
+static void
+look_at(LiEngine *engine, TimestampTz when, TimestampTz now)
+{
+	uint64		ms;
+
+	if (when <= now || TIMESTAMP_IS_NOEND(when))
+		return;
+	ms = li_monotonic_ms() + (when - now) / 1000 + 1;
+	if (engine->next_look_ms == 0 || ms < engine->next_look_ms)
+		engine->next_look_ms = ms;
+}
+
+static const char *
+fair_key(const LiLane *lane)
+{
+	switch ((LiFairBy) li_fair_by)
+	{
+		case LI_FAIR_BY_ROLE:
+			return lane->role;
+		case LI_FAIR_BY_CREATED_BY:
+			return lane->created_by;
+		case LI_FAIR_BY_NONE:
+			break;
+	}
+	return "";
+}
+
+/*
+ * Which of the lanes may be claimed from now: due, not blocked, not
+ * throttled.  A lane that may only be probed gets its one job here.
+ */
+static List *
+open_lanes(LiEngine *engine, List *lanes, List **probes)
+{
+	TimestampTz now = GetCurrentTimestamp();
+	List	   *open = NIL;
+	ListCell   *cell;
+
+	foreach(cell, lanes)
+	{
+		LiLane	   *lane = lfirst(cell);
+		LiProviderRow *provider = li_accounts_provider(engine->accounts, lane->provider);
+		TimestampTz again = 0;
+
+		if (lane->first_run_at > now)
+		{
+			look_at(engine, lane->first_run_at, now);
+			continue;
+		}
+		if (provider == NULL)	/* its jobs fail for that */
+		{
+			open = lappend(open, lane);
+			continue;
+		}
+		if (provider->problem != NULL)
+			continue;
+		if (provider->max_in_flight > 0 &&
+			provider_in_flight(engine, provider->name) >= provider->max_in_flight)
+			continue;
+		switch (li_account_gate(provider, lane->model, now, &again))
+		{
+			case LI_GATE_OPEN:
+				open = lappend(open, lane);
+				break;
+			case LI_GATE_PROBE:
+				if (li_account_begin_probe(provider, lane->model))
+				{
+					lane->quota = 1;
+					*probes = lappend(*probes, lane);
+				}
+				break;
+			case LI_GATE_CLOSED:
+				look_at(engine, again, now);
+				break;
+		}
+	}
+	return open;
+}
+
+/*
+ * Shares "room" among the open lanes: the highest priority first, within it
+ * equal parts for each fair_by key, within a key equal parts for each lane.
+ * What a lane leaves unused is given out in the next cycle, which follows at
+ * once.
+ */
+static void
+share_out(LiEngine *engine, List *lanes, int room)
+{
+	int			top = PG_INT16_MIN;
+	List	   *keys = NIL;
+	ListCell   *cell;
+	ListCell   *key_cell;
+
+	foreach(cell, lanes)
+		top = Max(top, ((LiLane *) lfirst(cell))->priority);
+	foreach(cell, lanes)
+	{
+		LiLane	   *lane = lfirst(cell);
+		bool		known = false;
+
+		if (lane->priority != top)
+			continue;
+		foreach(key_cell, keys)
+			if (strcmp(lfirst(key_cell), fair_key(lane)) == 0)
+				known = true;
+		if (!known)
+			keys = lappend(keys, unconstify(char *, fair_key(lane)));
+	}
+
+	foreach(key_cell, keys)
+	{
+		int			keys_left = list_length(keys) - foreach_current_index(key_cell);
+		int			part = (room + keys_left - 1) / keys_left;
+		int			lanes_left = 0;
+
+		foreach(cell, lanes)
+		{
+			LiLane	   *lane = lfirst(cell);
+
+			if (lane->priority == top && strcmp(lfirst(key_cell), fair_key(lane)) == 0)
+				lanes_left++;
+		}
+		foreach(cell, lanes)
+		{
+			LiLane	   *lane = lfirst(cell);
+			LiProviderRow *provider = li_accounts_provider(engine->accounts, lane->provider);
+
+			if (lane->priority != top || strcmp(lfirst(key_cell), fair_key(lane)) != 0)
+				continue;
+			lane->quota = (part + lanes_left - 1) / lanes_left;
+			if (provider != NULL && provider->max_in_flight > 0)
+				lane->quota = Min(lane->quota, provider->max_in_flight -
+								  provider_in_flight(engine, provider->name));
+			lane->quota = Min(lane->quota, room);
+			lanes_left--;
+			part -= lane->quota;
+			room -= lane->quota;
+		}
+	}
+}
+
+/* Whether the claim came from a lane that is probed; the lane is used up. */
+static bool
+is_probe(List **probes, const LiClaim *claim)
+{
+	ListCell   *cell;
+
+	foreach(cell, *probes)
+	{
+		LiLane	   *lane = lfirst(cell);
+
+		if (strcmp(lane->provider, claim->job.provider) == 0 &&
+			strcmp(lane->model, claim->job.model) == 0)
+		{
+			*probes = list_delete_cell(*probes, cell);
+			return true;
+		}
+	}
+	return false;
+}
+
+static void
+load_accounts(LiEngine *engine)
+{
+	LiAccounts *fresh = li_accounts_load(engine->cxt);
+
+	li_accounts_release(engine->accounts);
+	engine->accounts = fresh;
+	if (!engine->blocks_restored)
+		li_accounts_restore_blocks(fresh);
+	engine->blocks_restored = true;
+	if (engine->config_changed)
+		li_accounts_probe_now(fresh);
+	engine->config_changed = false;
+}
+
+/* The row in "workers": written with a first claim, then now and then. */
+void
+li_engine_beat(LiEngine *engine)
+{
+	uint64		now = li_monotonic_ms();
+
+	if (engine->has_row && now < engine->next_beat_ms)
+		return;
+	li_queue_beat(&engine->slot->incarnation, engine->slot->started_at);
+	engine->has_row = true;
+	engine->next_beat_ms = now + li_lease_interval / 4;
+}
+
+/*
+ * One look at the queue in one transaction: rescue when asked, then claim as
+ * much as there is room for.
+ */
+void
+li_engine_claim(LiEngine *engine, bool with_rescue)
+{
+	int			room = Min(li_batch_size, engine->capacity - engine->in_flight);
+	List	   *lanes;
+	List	   *open;
+	List	   *probes = NIL;
+	List	   *claims = NIL;
+	List	   *notices = NIL;
+	ListCell   *cell;
+	bool		due;
+
+	if (engine->limit >= 0)
+		room = Min(room, engine->limit);
+	engine->look = false;
+	engine->next_look_ms = 0;
+	if (!li_engine_begin(engine))
+		return;
+	/*
+	 * A job that this snapshot shows may rely on a change of the providers
+	 * that was committed before it: such a change has set the flag by now.
+	 */
+	if (engine->accounts == NULL ||
+		(pg_atomic_read_u32(&engine->slot->wake) & LI_WAKE_CONFIG))
+		load_accounts(engine);
+
+	lanes = li_queue_lanes(engine->step);
+	if ((lanes != NIL || with_rescue) && !may_work(engine, lanes != NIL))
+		room = 0;
+	else if (with_rescue)
+		notices = rescue(engine);
+
+	MemoryContextSwitchTo(engine->step);
+	if (room > 0 && lanes != NIL)
+	{
+		open = open_lanes(engine, lanes, &probes);
+		share_out(engine, open, room - Min(room, list_length(probes)));
+		due = open != NIL || probes != NIL;
+		if (due)
+			claims = li_queue_claim(lanes, &engine->slot->incarnation, engine->cxt);
+		if (claims != NIL)
+			li_engine_beat(engine);
+		else if (due)
+			engine->next_look_ms = li_monotonic_ms() + BUSY_LANE_WAIT_MS;
+	}
+	li_engine_commit(engine);
+
+	if (notices != NIL)
+	{
+		li_engine_keep_notices(engine, notices);
+		ConditionVariableBroadcast(&li_shared->job_ended);
+	}
+	/* Only committed claims are ours. */
+	foreach(cell, claims)
+	{
+		LiClaim    *one = lfirst(cell);
+
+		li_engine_add(engine, &engine->claimed,
+			   li_work_create(one, engine->accounts, li_job_kind, is_probe(&probes, one)));
+	}
+	foreach(cell, probes)		/* nobody was there to try */
+	{
+		LiLane	   *lane = lfirst(cell);
+
+		li_account_put_off(li_accounts_provider(engine->accounts, lane->provider), "");
+		li_account_put_off(li_accounts_provider(engine->accounts, lane->provider), lane->model);
+	}
+	if (engine->limit >= 0)
+		engine->limit -= list_length(claims);
+	if (claims != NIL)
+		engine->look = true;
+	list_free(claims);
+}

@@ -1,0 +1,231 @@
+/*-------------------------------------------------------------------------
+ *
+ * record.c
+ *		Writing what became of the jobs whose call has ended.
+ *
+ * Everything that is ready goes into one transaction.  When it cannot be
+ * written as a whole it is written row by row, so that a poison row costs one
+ * row; when the reason is none of the rows', nothing is written and the next
+ * cycle tries again.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "utils/memutils.h"
+#include "utils/timestamp.h"
+
+#include "worker/engine_private.h"
+
+/* ---------- record ---------- */
+
+typedef struct Recording
+{
+	List	   *works;			/* LiWork, one per record */
+	List	   *records;		/* LiRecord */
+	MemoryContext cxt;			/* of the notices */
+	List	   *notices;		/* out: payload texts */
+} Recording;
+
+/* What the outcome means for the account; returns whether a block changed. */
+static void
+apply_to_account(LiEngine *engine, LiWork *work)
+{
+	LiOutcome  *outcome = &work->outcome;
+	const char *model = outcome->blocks_model ? work->claim->job.model : "";
+
+	if (work->provider == NULL || !work->called)
+		return;
+	switch (outcome->class)
+	{
+		case LI_OPEN:
+			li_account_block(work->provider, model, outcome->code, outcome->message);
+			li_account_put_off(work->provider, outcome->blocks_model ? "" : work->claim->job.model);
+			ereport(LOG,
+					(errmsg("linkedin_ingest: provider \"%s\"%s%s is blocked: %s",
+							work->provider->name, model[0] ? ", model " : "", model,
+							outcome->code),
+					 errdetail("%s", outcome->message ? outcome->message : "")));
+			break;
+		case LI_DEFER:
+			if (outcome->retry_after_ms > 0)
+				li_account_throttle(work->provider,
+									TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
+																outcome->retry_after_ms));
+			/* FALLTHROUGH */
+		case LI_RETRY:
+			li_account_put_off(work->provider, "");
+			li_account_put_off(work->provider, work->claim->job.model);
+			break;
+		default:
+			if (work->probe)
+			{
+				bool		was = li_account_unblock(work->provider, "");
+
+				if (li_account_unblock(work->provider, work->claim->job.model) || was)
+				{
+					engine->look = true;
+					li_wake_all(LI_WAKE_JOBS);
+					ereport(LOG,
+							(errmsg("linkedin_ingest: provider \"%s\" answers again",
+									work->provider->name)));
+				}
+			}
+			break;
+	}
+}
+
+static void
+save_block(LiWork *work)
+{
+	if (work->provider == NULL || !work->called)
+		return;
+	if (work->outcome.class == LI_OPEN)
+		li_accounts_save_block(work->provider,
+							   work->outcome.blocks_model ? work->claim->job.model : "");
+	else if (work->probe && work->outcome.class != LI_DEFER && work->outcome.class != LI_RETRY)
+	{
+		li_accounts_delete_block(work->provider, "");
+		li_accounts_delete_block(work->provider, work->claim->job.model);
+	}
+}
+
+static void
+record_step(void *arg)
+{
+	Recording  *recording = arg;
+	ListCell   *cell;
+
+	recording->notices = li_queue_record(recording->records, recording->cxt);
+	foreach(cell, recording->works)
+		save_block(lfirst(cell));
+}
+
+/*
+ * What cannot be stored must not be asked for again and again: the job fails
+ * with the code of the error, its answer is dropped.
+ */
+static void
+record_as_failed(LiWork *work, LiRecord *record, const ErrorData *error)
+{
+	record->status = "failed";
+	record->error_code = "invalid_json";
+	record->error_message =
+		MemoryContextStrdup(work->claim->cxt,
+							psprintf("the result could not be stored (SQLSTATE %s)",
+									 unpack_sql_state(error->sqlerrcode)));
+	record->retryable = false;
+	record->run_at = 0;
+	record->request = record->reply = NULL;
+	record->result = NULL;
+	record->next = NULL;
+	work->made.outcome = "fail";
+	work->made.error_code = record->error_code;
+	work->made.error_message = record->error_message;
+	work->made.request_id = NULL;
+}
+
+/* The batch failed: row by row, so that a poison row costs one row. */
+static void
+record_singly(Recording *all)
+{
+	ListCell   *work_cell;
+	ListCell   *record_cell;
+
+	forboth(work_cell, all->works, record_cell, all->records)
+	{
+		Recording	one = {list_make1(lfirst(work_cell)), list_make1(lfirst(record_cell)), all->cxt};
+		ErrorData  *error = li_engine_attempt(record_step, &one);
+
+		if (error == NULL)
+		{
+			all->notices = list_concat(all->notices, one.notices);
+			continue;
+		}
+		/* Not the row's fault: nothing is recorded, the cycle comes again. */
+		if (ERRCODE_TO_CATEGORY(error->sqlerrcode) == ERRCODE_INSUFFICIENT_RESOURCES ||
+			error->sqlerrcode == ERRCODE_LOCK_NOT_AVAILABLE ||
+			error->sqlerrcode == ERRCODE_QUERY_CANCELED ||
+			error->sqlerrcode == ERRCODE_T_R_DEADLOCK_DETECTED)
+			ReThrowError(error);
+		record_as_failed(lfirst(work_cell), lfirst(record_cell), error);
+		error = li_engine_attempt(record_step, &one);
+		if (error != NULL)
+			ReThrowError(error);
+		all->notices = list_concat(all->notices, one.notices);
+	}
+}
+
+static void
+count(LiEngine *engine, const LiRecord *record, const LiWork *work)
+{
+	LiSlot	   *slot = engine->slot;
+
+	if (!record->stored)
+		pg_atomic_fetch_add_u64(&slot->stale, 1);
+	else if (strcmp(record->status, "completed") == 0)
+		pg_atomic_fetch_add_u64(&slot->completed, 1);
+	else if (strcmp(record->status, "failed") == 0)
+		pg_atomic_fetch_add_u64(&slot->failed, 1);
+	else if (strcmp(record->status, "pending") == 0)
+		pg_atomic_fetch_add_u64(work->outcome.class == LI_RETRY ? &slot->retried : &slot->deferred, 1);
+	if (record->error_code != NULL)
+		strlcpy(slot->last_error, record->error_code, sizeof(slot->last_error));
+}
+
+/* Records everything that has ended, in one transaction. */
+void
+li_engine_record(LiEngine *engine)
+{
+	Recording	all = {NIL, NIL, engine->step};
+	dlist_mutable_iter iter;
+	ListCell   *work_cell;
+	ListCell   *record_cell;
+	bool		ended = false;
+
+	if (dlist_is_empty(&engine->ended))
+		return;
+	dlist_foreach_modify(iter, &engine->ended)
+	{
+		LiWork	   *work = dlist_container(LiWork, node, iter.cur);
+
+		all.works = lappend(all.works, work);
+		all.records = lappend(all.records, li_work_record(work));
+		apply_to_account(engine, work);
+	}
+
+	if (!li_engine_begin(engine))
+		return;
+	if (li_engine_attempt(record_step, &all) != NULL)
+	{
+		all.notices = NIL;
+		record_singly(&all);
+	}
+	li_engine_beat(engine);
+	li_engine_commit(engine);
+
+	forboth(work_cell, all.works, record_cell, all.records)
+	{
+		LiWork	   *work = lfirst(work_cell);
+		LiRecord   *one = lfirst(record_cell);
+
+		count(engine, one, work);
+		if (one->stored && one->next != NULL)
+		{
+			work->next.open_attempt = one->next_attempt;
+			li_work_settle(work);
+			li_engine_send(engine, work);
+		}
+		else
+		{
+			ended = true;
+			li_engine_drop(engine, work);
+		}
+	}
+	li_engine_keep_notices(engine, all.notices);
+	if (ended)
+	{
+		ConditionVariableBroadcast(&li_shared->job_ended);
+		engine->look = engine->look || engine->limit != 0;
+	}
+}
