@@ -62,7 +62,7 @@ BEGIN
 	 */
 	WITH foreign_jobs AS (
 		UPDATE linkedin_ingest.scoring_jobs j
-		SET status = 'pending', attempts = greatest(j.attempts - 1, 0), claim_token = NULL
+		SET status = 'pending', attempts = greatest(j.attempts - 1, 0)
 		WHERE j.status = 'processing' AND j.worker_id NOT IN (SELECT l FROM linkedin_ingest.live_workers() l)
 		RETURNING j.id)
 	UPDATE linkedin_ingest.scoring_attempts a

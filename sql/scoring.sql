@@ -532,9 +532,8 @@ BEGIN
 		RETURN false;
 	END IF;
 
-	/* Without the token a late answer of the worker finds no row to write. */
 	UPDATE linkedin_ingest.scoring_jobs j
-	SET status = 'cancelled', completed_at = clock_timestamp(), claim_token = NULL,
+	SET status = 'cancelled', completed_at = clock_timestamp(),
 		error = jsonb_build_object('code', 'cancelled', 'message', 'cancelled on request', 'retryable', true,
 			'http_status', NULL, 'attempts', j.attempts, 'at', clock_timestamp())
 	WHERE j.id = job_id;
@@ -621,7 +620,7 @@ BEGIN
 	END IF;
 
 	UPDATE linkedin_ingest.scoring_jobs j
-	SET status = 'pending', attempts = 0, retry_count = j.retry_count + 1, run_at = now(), claim_token = NULL,
+	SET status = 'pending', attempts = 0, retry_count = j.retry_count + 1, run_at = now(),
 		provider = ask.provider, model = ask.model, max_tokens = ask.max_tokens, temperature = ask.temperature,
 		request = NULL, llm_response = NULL, parsed_score = NULL, error = NULL, completed_at = NULL
 	WHERE j.id = job_id;

@@ -3,9 +3,10 @@
  * job_guard.c
  *		The trigger that keeps scoring_jobs to its state machine.
  *
- * In C because every claim and every result passes through it: it reads two
- * columns and writes one.  The states and their transitions are drawn in
- * docs/design.md.
+ * In C because every claim and every result passes through it.  It also takes
+ * the claim's token away when a job stops processing, by whatever command: a
+ * late answer of the worker then finds no row to write.  The states and their
+ * transitions are drawn in docs/design.md.
  *
  *-------------------------------------------------------------------------
  */
@@ -43,6 +44,7 @@ static int	col_status;
 static int	col_created_at;
 static int	col_updated_at;
 static int	col_claim_no;
+static int	col_claim_token;
 
 static int
 column(Relation rel, const char *name)
@@ -101,9 +103,9 @@ linkedin_ingest_scoring_jobs_guard(PG_FUNCTION_ARGS)
 	TupleDesc	desc = RelationGetDescr(rel);
 	HeapTuple	tuple;
 	Datum		now = TimestampTzGetDatum(GetCurrentTimestamp());
-	Datum		values[2];
-	bool		nulls[2] = {false, false};
-	int			cols[2];
+	Datum		values[3];
+	bool		nulls[3] = {false, false, true};
+	int			cols[3];
 	const char *status;
 
 	if (!CALLED_AS_TRIGGER(fcinfo))
@@ -116,6 +118,7 @@ linkedin_ingest_scoring_jobs_guard(PG_FUNCTION_ARGS)
 		col_created_at = column(rel, "created_at");
 		col_updated_at = column(rel, "updated_at");
 		col_claim_no = column(rel, "claim_no");
+		col_claim_token = column(rel, "claim_token");
 		col_status = column(rel, "status");
 	}
 
@@ -123,6 +126,8 @@ linkedin_ingest_scoring_jobs_guard(PG_FUNCTION_ARGS)
 	values[0] = now;
 	cols[1] = col_created_at;
 	values[1] = now;
+	cols[2] = col_claim_token;
+	values[2] = (Datum) 0;
 
 	if (TRIGGER_FIRED_BY_INSERT(trigger->tg_event))
 	{
@@ -136,17 +141,21 @@ linkedin_ingest_scoring_jobs_guard(PG_FUNCTION_ARGS)
 					(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 					 errmsg("a new job must be \"pending\", not \"%s\"", status),
 					 err_generic_string(PG_DIAG_COLUMN_NAME, "status")));
-		return PointerGetDatum(heap_modify_tuple_by_cols(tuple, desc, 2, cols, values, nulls));
+		tuple = heap_modify_tuple_by_cols(tuple, desc, 2, cols, values, nulls);
+		return PointerGetDatum(tuple);
 	}
 
 	tuple = trigger->tg_newtuple;
-	check_transition(text_column(trigger->tg_trigtuple, desc, col_status),
-					 text_column(tuple, desc, col_status));
-	if (int_column(tuple, desc, col_claim_no) < int_column(trigger->tg_trigtuple, desc, col_claim_no))
+	status = text_column(tuple, desc, col_status);
+	check_transition(text_column(trigger->tg_trigtuple, desc, col_status), status);
+	if (int_column(tuple, desc, col_claim_no) <
+		int_column(trigger->tg_trigtuple, desc, col_claim_no))
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("the claim number of a job is never lowered"),
 				 err_generic_string(PG_DIAG_COLUMN_NAME, "claim_no")));
 	values[1] = heap_getattr(trigger->tg_trigtuple, col_created_at, desc, &nulls[1]);
-	return PointerGetDatum(heap_modify_tuple_by_cols(tuple, desc, 2, cols, values, nulls));
+	tuple = heap_modify_tuple_by_cols(tuple, desc, strcmp(status, "processing") == 0 ? 2 : 3,
+									  cols, values, nulls);
+	return PointerGetDatum(tuple);
 }

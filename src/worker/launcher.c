@@ -17,9 +17,10 @@
  *
  * The states of a database (LiDatabase):
  *
- *		probe ──worker finds the extension──▶ present ──worker finds none──▶ absent
- *		  ▲                                      ▲                            │
- *		  └── new, or left on request            └────── CREATE EXTENSION ────┘
+ *		probe --(worker finds the extension)--> present
+ *		present --(worker finds none)--> absent
+ *		absent --(CREATE EXTENSION commits)--> present
+ *		present --(worker left on request)--> probe
  *
  *-------------------------------------------------------------------------
  */

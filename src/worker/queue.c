@@ -85,13 +85,12 @@ static LiStatement claim_statement = {
 /*
  * One job at a time: a look-up by primary key, whatever the statistics say.
  * (Joined with unnest(), a plan made while few jobs were processing walks the
- * parameters for each job, and copies the wide ones.)  $4: the token, which
- * only a processing job has.
+ * parameters for each job, and copies the wide ones.)  Only a processing job
+ * has a token (job_guard.c).
  */
 static LiStatement record_statement = {
 	"UPDATE linkedin_ingest.scoring_jobs AS j SET"
 	" status = $4,"
-	" claim_token = CASE WHEN $4 = 'processing' THEN j.claim_token END,"
 	" run_at = coalesce($5, j.run_at),"
 	" attempts = greatest(j.attempts - $6, 0),"
 	" completed_at = CASE WHEN $4 IN ('completed', 'failed') THEN clock_timestamp() END,"
@@ -212,7 +211,6 @@ static LiStatement rescue_statement = {
 	" UPDATE linkedin_ingest.scoring_jobs AS j SET"
 	"  status = CASE WHEN j.attempts >= j.max_attempts THEN 'failed' ELSE 'pending' END,"
 	"  completed_at = CASE WHEN j.attempts >= j.max_attempts THEN clock_timestamp() END,"
-	"  claim_token = NULL,"
 	"  error = jsonb_build_object('code', 'worker_lost',"
 	"   'message', 'the worker was lost while the model was asked', 'retryable', true,"
 	"   'http_status', NULL, 'attempts', j.attempts, 'at', clock_timestamp())"
@@ -246,7 +244,7 @@ static LiStatement rescue_statement = {
 static LiStatement hand_back_statement = {
 	"WITH back AS ("
 	" UPDATE linkedin_ingest.scoring_jobs AS j SET status = 'pending',"
-	"  claim_token = NULL, attempts = greatest(j.attempts - 1, 0)"
+	" attempts = greatest(j.attempts - 1, 0)"
 	"  WHERE j.id = ANY (ARRAY ("
 	"   SELECT p.id FROM linkedin_ingest.scoring_jobs AS p"
 	"   WHERE p.status = 'processing' AND p.worker_id = $1 FOR NO KEY UPDATE SKIP LOCKED))"
@@ -859,19 +857,21 @@ li_queue_state(const pg_uuid_t *job, MemoryContext out, bool *own)
 	*own = false;
 	if (plan == NULL)
 	{
-		plan = SPI_prepare("SELECT j.status, j.xmin FROM linkedin_ingest.scoring_jobs AS j"
-						   " WHERE j.id = $1", 1, types);
+		plan = SPI_prepare("SELECT j.status, j.xmin"
+						   " FROM linkedin_ingest.scoring_jobs AS j WHERE j.id = $1", 1, types);
 		if (plan == NULL || SPI_keepplan(plan) != 0)
 			elog(ERROR, "could not prepare a statement: %s", SPI_result_code_string(SPI_result));
 	}
 	values[0] = UUIDPGetDatum(job);
 	latest = RegisterSnapshot(GetLatestSnapshot());
-	if (SPI_execute_snapshot(plan, values, NULL, latest, InvalidSnapshot, true, false, 1) != SPI_OK_SELECT)
+	if (SPI_execute_snapshot(plan, values, NULL, latest, InvalidSnapshot,
+							 true, false, 1) != SPI_OK_SELECT)
 		elog(ERROR, "could not read a job's state");
 	UnregisterSnapshot(latest);
 	if (SPI_processed == 0)
 		return NULL;
-	*own = TransactionIdIsCurrentTransactionId(DatumGetTransactionId(li_sql_value(0, 2, 0)));
+	*own = TransactionIdIsCurrentTransactionId(
+		DatumGetTransactionId(li_sql_value(0, 2, 0)));
 	return li_sql_text(out, 0, 1);
 }
 

@@ -134,7 +134,9 @@ record_singly(Recording *all)
 
 	forboth(work_cell, all->works, record_cell, all->records)
 	{
-		Recording	one = {list_make1(lfirst(work_cell)), list_make1(lfirst(record_cell)), all->cxt};
+		Recording	one = {
+			list_make1(lfirst(work_cell)), list_make1(lfirst(record_cell)), all->cxt
+		};
 		ErrorData  *error = li_engine_attempt(record_step, &one);
 
 		if (error == NULL)
@@ -168,7 +170,8 @@ count(LiEngine *engine, const LiRecord *record, const LiWork *work)
 	else if (strcmp(record->status, "failed") == 0)
 		pg_atomic_fetch_add_u64(&slot->failed, 1);
 	else if (strcmp(record->status, "pending") == 0)
-		pg_atomic_fetch_add_u64(work->outcome.class == LI_RETRY ? &slot->retried : &slot->deferred, 1);
+		pg_atomic_fetch_add_u64(work->outcome.class == LI_RETRY ?
+								&slot->retried : &slot->deferred, 1);
 	if (record->error_code != NULL)
 		strlcpy(slot->last_error, record->error_code, sizeof(slot->last_error));
 }

@@ -65,5 +65,19 @@ is($node->safe_psql($db, 'SELECT DISTINCT claim_no, attempts FROM linkedin_inges
 	'the jobs were given back uncharged and are claimed anew');
 is($node->safe_psql($db, 'SELECT count(*) FROM linkedin_ingest.queue_anomalies'), '0', 'no anomalies');
 
+# More requests than the limit on open files allows: clipped, not crashed.
+my $postmaster = slurp_file($node->data_dir . '/postmaster.pid') =~ s/\n.*//sr;
+$node->append_conf('postgresql.conf', 'linkedin_ingest.max_in_flight = 5000');
+$node->reload;
+run_log([ 'prlimit', '--pid', $postmaster, '--nofile=1200:1200' ]);
+$pid = worker_pid($node, $db);
+$node->safe_psql($db, "SELECT pg_terminate_backend($pid)");
+wait_for_sql($node, $db, "SELECT pid <> $pid FROM linkedin_ingest.worker_status WHERE state = 'running'");
+like(slurp_file($node->logfile), qr/max_in_flight is clipped from 5000 to \d+ by the limit on open files/,
+	'max_in_flight is clipped by the limit on open files, and the log says so');
+use_model($node, $db, $model, 'latency=100');
+wait_for_sql($node, $db, "SELECT count(*) FROM linkedin_ingest.scoring_jobs WHERE status = 'completed'", '100');
+pass('and all jobs complete');
+
 $node->stop('fast');
 done_testing();

@@ -45,7 +45,8 @@ sub new_node
 	my ($name, %option) = @_;
 	my $node = PostgreSQL::Test::Cluster->new($name);
 
-	$node->init(allows_streaming => $option{standby} ? 1 : 0);
+	# In the C locale that tests run in, initdb would choose SQL_ASCII.
+	$node->init(allows_streaming => $option{standby} ? 1 : 0, extra => [ '--encoding=UTF8' ]);
 	$node->append_conf('postgresql.conf',
 		"shared_preload_libraries = 'linkedin_ingest'")
 	  if $option{preload} // 1;
