@@ -81,7 +81,9 @@ CREATE INDEX scoring_jobs_processing ON linkedin_ingest.scoring_jobs (worker_id)
 CREATE UNIQUE INDEX scoring_jobs_unique_key ON linkedin_ingest.scoring_jobs (profile_id, unique_key)
 	WHERE unique_key IS NOT NULL AND status IN ('pending', 'processing');
 CREATE INDEX scoring_jobs_profile ON linkedin_ingest.scoring_jobs (profile_id, created_at);
-CREATE INDEX scoring_jobs_template ON linkedin_ingest.scoring_jobs (template_id, template_version);
+/* The answer cache (linkedin_ingest.cache_ttl). */
+CREATE INDEX scoring_jobs_cache ON linkedin_ingest.scoring_jobs (cache_key, completed_at)
+	WHERE cache_key IS NOT NULL AND status = 'completed';
 CREATE INDEX scoring_jobs_after_job ON linkedin_ingest.scoring_jobs (after_job)
 	WHERE after_job IS NOT NULL;
 

@@ -33,6 +33,7 @@ double		li_default_temperature;
 int			li_max_prompt_tokens;
 int			li_max_jobs_per_profile_per_hour;
 int			li_max_manual_retries;
+int			li_cache_ttl;
 bool		li_store_requests;
 int			li_fair_by;
 bool		li_allow_private_endpoints;
@@ -107,6 +108,11 @@ define_request_settings(void)
 							"Sets the largest response that is read.", NULL,
 							&li_max_response_size, 4096, 16, 1024 * 1024,
 							PGC_SIGHUP, GUC_UNIT_KB, NULL, NULL, NULL);
+	DefineCustomIntVariable("linkedin_ingest.cache_ttl",
+							"Sets for how long an identical question about the same person is answered from its last answer.",
+							"Zero asks the model every time.",
+							&li_cache_ttl, 0, 0, INT_MAX,
+							PGC_SIGHUP, GUC_UNIT_S, NULL, NULL, NULL);
 	DefineCustomBoolVariable("linkedin_ingest.store_requests",
 							 "Stores the body of a request with its job.", NULL,
 							 &li_store_requests, true, PGC_SIGHUP, 0, NULL, NULL, NULL);

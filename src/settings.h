@@ -31,6 +31,7 @@ extern double li_default_temperature;
 extern int	li_max_prompt_tokens;
 extern int	li_max_jobs_per_profile_per_hour;
 extern int	li_max_manual_retries;
+extern int	li_cache_ttl;		/* s; 0: off */
 extern bool li_store_requests;
 extern int	li_fair_by;			/* LiFairBy */
 extern bool li_allow_private_endpoints;

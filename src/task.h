@@ -71,6 +71,8 @@ typedef struct LiAsk
 	const char *schema;			/* strict JSON schema as JSON text */
 	int			max_tokens;
 	const char *temperature;	/* JSON number as text; NULL: not sent */
+	const char *cache_key;		/* hash of all that decides the answer, the nonce
+								 * left out; NULL: never answered from the cache */
 
 	/* from llm_models and llm_providers */
 	const char *model;
@@ -113,17 +115,36 @@ typedef struct LiResult
  * the job cannot be asked (profile gone).  May throw: the engine runs it in a
  * subtransaction and fails this one job.
  *
- * read: outside any transaction, may not touch SQL.  Judges an answer whose
- * outcome was LI_OK, or one that asks for more (LI_REASK after truncation,
- * LI_SHRINK).  Sets *outcome: LI_OK with *result filled; LI_REASK or LI_SHRINK
- * with *again filled with the next question; or LI_FAIL.
+ * The others run outside any transaction and may not touch SQL.
+ *
+ * sample: a state of its own for one more call of the same question; fills
+ * *ask, which then differs in nothing that matters for the answer.
+ *
+ * read: judges an answer whose outcome was LI_OK, or one that asks for more
+ * (LI_REASK, LI_SHRINK; code in answer->outcome.code).  Sets *outcome: LI_OK
+ * with *result filled; LI_REASK or LI_SHRINK with *again filled with the next
+ * question; or LI_FAIL.
+ *
+ * agree: whether these parsed answers of samples (result.parsed_score, as it
+ * was stored) are so much alike that no further sample is worth its price.
+ *
+ * combine: the result of a job from the parsed answers of its samples, in the
+ * order of their numbers; at least one.
+ *
+ * reuse: the result from the parsed_score of another job with the same cache
+ * key; sums are done anew.  False: it does not fit, the model is asked.
  */
 typedef struct LiTaskKind
 {
 	const char *name;
 	void	   *(*open) (const LiJob *job, LiAsk *ask, LiOutcome *outcome);
+	void	   *(*sample) (void *state, LiAsk *ask);
 	void		(*read) (void *state, const LiAnswer *answer, LiAsk *again,
 						 LiOutcome *outcome, LiResult *result);
+	bool		(*agree) (void *state, const char *const *parsed, int n);
+	void		(*combine) (void *state, const char *const *parsed, int n,
+							LiResult *result);
+	bool		(*reuse) (void *state, const char *parsed, LiResult *result);
 } LiTaskKind;
 
 #endif							/* LI_TASK_H */

@@ -352,7 +352,10 @@ scoring_read(void *opaque, const LiAnswer *answer, LiAsk *again,
 
 	if (answer->outcome.class == LI_REASK)
 	{
-		read_truncated(state, again, outcome);
+		if (strcmp(answer->outcome.code, "truncated") == 0)
+			read_truncated(state, again, outcome);
+		else					/* the reply around the answer was unreadable */
+			read_faulty(state, answer->outcome.code, "", again, outcome);
 		return;
 	}
 	if (answer->outcome.class == LI_SHRINK)

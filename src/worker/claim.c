@@ -126,7 +126,7 @@ provider_in_flight(LiEngine *engine, const char *provider)
 
 	for (i = 0; i < 3; i++)
 		dlist_foreach(iter, lists[i])
-			if (strcmp(dlist_container(LiWork, node, iter.cur)->claim->job.provider, provider) == 0)
+			if (strcmp(dlist_container(LiWork, node, iter.cur)->run->claim->job.provider, provider) == 0)
 				n++;
 	return n;
 }

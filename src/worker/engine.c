@@ -321,7 +321,7 @@ render(LiEngine *engine)
 			work->outcome.code = "config_error";
 			work->outcome.retry_after_ms = -1;
 			work->outcome.message =
-				MemoryContextStrdup(work->claim->cxt,
+				MemoryContextStrdup(work->run->claim->cxt,
 									psprintf("the question could not be rendered (SQLSTATE %s)",
 											 unpack_sql_state(error->sqlerrcode)));
 		}
@@ -332,19 +332,81 @@ render(LiEngine *engine)
 void
 li_engine_send(LiEngine *engine, LiWork *work)
 {
-	if (work->outcome.class == LI_OK && li_work_send(work, engine->pool))
+	if (work->outcome.class == LI_OK && !work->answered && li_work_send(work, engine->pool))
 	{
 		li_engine_move(&engine->open, work);
 		return;
 	}
-	if (work->outcome.class == LI_OK)
-	{
-		work->outcome.class = LI_RETRY;
-		work->outcome.code = "connection_failed";
-		work->outcome.message = "the call could not be started: out of memory or descriptors";
-		work->outcome.retry_after_ms = -1;
-	}
+	li_work_end_early(work);
 	li_engine_move(&engine->ended, work);
+}
+
+/* A line that begins now. */
+void
+li_engine_take_off(LiEngine *engine, LiWork *work)
+{
+	li_engine_add(engine, &engine->claimed, work);
+	li_engine_send(engine, work);
+}
+
+/*
+ * Jobs with samples: the attempt rows of all calls that are about to be made
+ * are committed, then the further lines take off.
+ */
+static void
+begin_samples(LiEngine *engine)
+{
+	List	   *works = NIL;
+	List	   *records = NIL;
+	ListCell   *work_cell;
+	ListCell   *record_cell;
+	LiWork	   *lost = NULL;
+	dlist_mutable_iter iter;
+
+	dlist_foreach_modify(iter, &engine->claimed)
+	{
+		LiWork	   *work = dlist_container(LiWork, node, iter.cur);
+		int			lines = li_work_samples_to_begin(work);
+		int			i;
+
+		for (i = 0; i < lines; i++)
+		{
+			/* beyond the room there is, a line begins when another has ended */
+			if (i > 0 && engine->in_flight + list_length(records) >= engine->capacity)
+				break;
+			works = lappend(works, work);
+			records = lappend(records, li_work_begin_sample(work));
+		}
+	}
+	if (records == NIL || !li_engine_begin(engine))
+		return;
+	(void) li_queue_record(records, engine->step);
+	li_engine_commit(engine);
+
+	forboth(work_cell, works, record_cell, records)
+	{
+		LiWork	   *work = lfirst(work_cell);
+		LiRecord   *record = lfirst(record_cell);
+		LiCallRecord call;
+
+		if (work == lost)
+			continue;
+		if (!record->stored)
+		{
+			lost = work;		/* cancelled meanwhile: nobody is called */
+			li_engine_drop(engine, work);
+			continue;
+		}
+		call = *record->next;
+		call.open_attempt = record->next_attempt;
+		if (call.sample == work->sample)
+			work->made = call;
+		else
+		{
+			work->run->going++;
+			li_engine_take_off(engine, li_work_fork(work, call.sample, &call));
+		}
+	}
 }
 
 static void
@@ -352,6 +414,7 @@ send_claimed(LiEngine *engine)
 {
 	dlist_mutable_iter iter;
 
+	begin_samples(engine);
 	dlist_foreach_modify(iter, &engine->claimed)
 		li_engine_send(engine, dlist_container(LiWork, node, iter.cur));
 }
@@ -387,14 +450,14 @@ drop_lost(LiEngine *engine)
 	if (dlist_is_empty(&engine->open) || !li_engine_begin(engine))
 		return;
 	dlist_foreach_modify(iter, &engine->open)
-		claims = lappend(claims, dlist_container(LiWork, node, iter.cur)->claim);
+		claims = lappend(claims, dlist_container(LiWork, node, iter.cur)->run->claim);
 	lost = li_queue_lost(claims, engine->step);
 	dlist_foreach_modify(iter, &engine->open)
 	{
 		LiWork	   *work = dlist_container(LiWork, node, iter.cur);
 
-		if (list_member_ptr(lost, work->claim))
-			li_queue_record_cancelled(work->claim, &work->made);
+		if (list_member_ptr(lost, work->run->claim))
+			li_queue_record_cancelled(work->run->claim, &work->made);
 	}
 	li_engine_commit(engine);
 
@@ -402,12 +465,12 @@ drop_lost(LiEngine *engine)
 	{
 		LiWork	   *work = dlist_container(LiWork, node, iter.cur);
 
-		if (list_member_ptr(lost, work->claim))
+		if (list_member_ptr(lost, work->run->claim))
 		{
-			if (work->probe && work->provider != NULL)
+			if (work->run->probe && work->run->provider != NULL)
 			{
-				li_account_put_off(work->provider, "");
-				li_account_put_off(work->provider, work->claim->job.model);
+				li_account_put_off(work->run->provider, "");
+				li_account_put_off(work->run->provider, work->run->claim->job.model);
 			}
 			li_engine_drop(engine, work);
 			engine->look = true;
@@ -528,7 +591,7 @@ li_engine_hand_back(LiEngine *engine)
 	if (!li_engine_begin(engine))
 		return false;
 	dlist_foreach_modify(iter, &engine->open)
-		sent = lappend(sent, &dlist_container(LiWork, node, iter.cur)->claim->id);
+		sent = lappend(sent, &dlist_container(LiWork, node, iter.cur)->run->claim->id);
 	n = li_queue_hand_back(&engine->slot->incarnation, sent);
 	li_engine_commit(engine);
 	if (n >= 0)

@@ -54,6 +54,7 @@ extern void li_engine_add(LiEngine *engine, dlist_head *list, LiWork *work);
 extern void li_engine_move(dlist_head *list, LiWork *work);
 extern void li_engine_drop(LiEngine *engine, LiWork *work);
 extern void li_engine_send(LiEngine *engine, LiWork *work);
+extern void li_engine_take_off(LiEngine *engine, LiWork *work);
 extern void li_engine_keep_notices(LiEngine *engine, List *payloads);
 
 /* claim.c */

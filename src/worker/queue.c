@@ -105,14 +105,16 @@ static LiStatement record_statement = {
 	"  ELSE coalesce(j.prompt_tokens, 0) + $18 END,"
 	" completion_tokens = CASE WHEN $20 IS NULL THEN j.completion_tokens"
 	"  ELSE coalesce(j.completion_tokens, 0) + $20 END,"
-	" cost_usd = CASE WHEN $18 IS NULL THEN j.cost_usd"
+	" cost_usd = CASE WHEN $25 THEN 0 WHEN $18 IS NULL THEN j.cost_usd"
 	"  ELSE CASE WHEN j.prompt_tokens IS NULL THEN 0 ELSE j.cost_usd END"
 	"   + (($18 - coalesce($19, 0)) * $21 + coalesce($19, 0) * coalesce($22, $21)"
-	"   + $20 * $23) / 1000000 END"
+	"   + $20 * $23) / 1000000 END,"
+	" cache_key = coalesce($24, j.cache_key), cached = $25"
 	" WHERE j.id = $1 AND j.claim_no = $2 AND j.claim_token = $3",
-	23, {UUIDOID, INT4OID, UUIDOID, TEXTOID, TIMESTAMPTZOID, INT4OID, BOOLOID, INT4OID,
+	25, {UUIDOID, INT4OID, UUIDOID, TEXTOID, TIMESTAMPTZOID, INT4OID, BOOLOID, INT4OID,
 		TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, NUMERICOID, TEXTOID, BOOLOID,
-		TEXTARRAYOID, INT4OID, INT4OID, INT4OID, NUMERICOID, NUMERICOID, NUMERICOID}
+		TEXTARRAYOID, INT4OID, INT4OID, INT4OID, NUMERICOID, NUMERICOID, NUMERICOID,
+		TEXTOID, BOOLOID}
 };
 
 /* One row per call that had no row yet; an open one (outcome null) for the next. */
@@ -120,23 +122,23 @@ static LiStatement attempts_statement = {
 	"INSERT INTO linkedin_ingest.scoring_attempts (job_id, attempt, claim_no, kind, sample,"
 	" charged, worker_pid, provider, model, http_status, outcome, error_code, error_message,"
 	" request_id, prompt_tokens, completion_tokens, cost_usd, claimed_at, sent_at,"
-	" first_byte_at, finished_at)"
+	" first_byte_at, finished_at, parsed)"
 	" SELECT r.id, coalesce((SELECT max(a.attempt) FROM linkedin_ingest.scoring_attempts AS a"
 	"  WHERE a.job_id = r.id), 0) + 1, r.claim_no, r.kind, r.sample, r.charged,"
 	"  pg_backend_pid(), r.provider, r.model, r.http_status, r.outcome, r.error_code,"
 	"  r.error_message, r.request_id, r.prompt_tokens, r.completion_tokens, " COST ","
-	"  r.claimed_at, r.sent_at, r.first_byte_at, r.finished_at"
+	"  r.claimed_at, r.sent_at, r.first_byte_at, r.finished_at, r.parsed::jsonb"
 	" FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17,"
-	"  $18, $19, $20, $21, $22) AS r(id, claim_no, kind, sample, charged, provider, model,"
+	"  $18, $19, $20, $21, $22, $23) AS r(id, claim_no, kind, sample, charged, provider, model,"
 	"  http_status, outcome, error_code, error_message, request_id, prompt_tokens,"
 	"  cached_tokens, completion_tokens, input_price, cached_price, output_price, claimed_at,"
-	"  sent_at, first_byte_at, finished_at)"
+	"  sent_at, first_byte_at, finished_at, parsed)"
 	" RETURNING job_id, attempt",
-	22, {UUIDARRAYOID, INT4ARRAYOID, TEXTARRAYOID, INT4ARRAYOID, BOOLARRAYOID, TEXTARRAYOID,
+	23, {UUIDARRAYOID, INT4ARRAYOID, TEXTARRAYOID, INT4ARRAYOID, BOOLARRAYOID, TEXTARRAYOID,
 		TEXTARRAYOID, INT4ARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID,
 		INT4ARRAYOID, INT4ARRAYOID, INT4ARRAYOID, NUMERICARRAYOID, NUMERICARRAYOID,
 		NUMERICARRAYOID, TIMESTAMPTZARRAYOID, TIMESTAMPTZARRAYOID, TIMESTAMPTZARRAYOID,
-		TIMESTAMPTZARRAYOID}
+		TIMESTAMPTZARRAYOID, TEXTARRAYOID}
 };
 
 /* The same columns, for a call whose open row was committed before it was sent. */
@@ -146,19 +148,19 @@ static LiStatement close_statement = {
 	" error_message = r.error_message, request_id = r.request_id,"
 	" prompt_tokens = r.prompt_tokens, completion_tokens = r.completion_tokens,"
 	" cost_usd = " COST ", sent_at = r.sent_at, first_byte_at = r.first_byte_at,"
-	" finished_at = r.finished_at, recorded_at = clock_timestamp()"
+	" finished_at = r.finished_at, parsed = r.parsed::jsonb, recorded_at = clock_timestamp()"
 	" FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17,"
-	"  $18, $19, $20, $21, $22) AS r(id, claim_no, kind, sample, charged, provider, model,"
+	"  $18, $19, $20, $21, $22, $23) AS r(id, claim_no, kind, sample, charged, provider, model,"
 	"  http_status, outcome, error_code, error_message, request_id, prompt_tokens,"
 	"  cached_tokens, completion_tokens, input_price, cached_price, output_price, claimed_at,"
-	"  sent_at, first_byte_at, finished_at)"
+	"  sent_at, first_byte_at, finished_at, parsed)"
 	" WHERE a.job_id = r.id AND a.claim_no = r.claim_no AND a.outcome IS NULL"
 	" AND a.sample = r.sample",
-	22, {UUIDARRAYOID, INT4ARRAYOID, TEXTARRAYOID, INT4ARRAYOID, BOOLARRAYOID, TEXTARRAYOID,
+	23, {UUIDARRAYOID, INT4ARRAYOID, TEXTARRAYOID, INT4ARRAYOID, BOOLARRAYOID, TEXTARRAYOID,
 		TEXTARRAYOID, INT4ARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID,
 		INT4ARRAYOID, INT4ARRAYOID, INT4ARRAYOID, NUMERICARRAYOID, NUMERICARRAYOID,
 		NUMERICARRAYOID, TIMESTAMPTZARRAYOID, TIMESTAMPTZARRAYOID, TIMESTAMPTZARRAYOID,
-		TIMESTAMPTZARRAYOID}
+		TIMESTAMPTZARRAYOID, TEXTARRAYOID}
 };
 
 static LiStatement spend_statement = {
@@ -280,7 +282,8 @@ static LiStatement cancelled_statement = {
 	"WITH closed AS ("
 	" UPDATE linkedin_ingest.scoring_attempts AS a SET outcome = 'cancelled',"
 	"  error_code = 'cancelled', recorded_at = clock_timestamp(), finished_at = clock_timestamp()"
-	"  WHERE a.job_id = $1 AND a.claim_no = $2 AND a.outcome IS NULL RETURNING a.job_id)"
+	"  WHERE a.job_id = $1 AND a.claim_no = $2 AND a.sample = $4 AND a.outcome IS NULL"
+	"  RETURNING a.job_id)"
 	"INSERT INTO linkedin_ingest.scoring_attempts (job_id, attempt, claim_no, kind, sample,"
 	" charged, worker_pid, provider, model, outcome, error_code, error_message, claimed_at,"
 	" sent_at, finished_at)"
@@ -295,6 +298,20 @@ static LiStatement cancelled_statement = {
 
 static LiStatement processing_statement = {
 	"SELECT FROM linkedin_ingest.scoring_jobs WHERE status = 'processing' LIMIT 1", 0
+};
+
+/* Valid answers of earlier claims, of the model that the job has now. */
+static LiStatement samples_statement = {
+	"SELECT a.sample, a.parsed::text FROM linkedin_ingest.scoring_attempts AS a"
+	" WHERE a.job_id = $1 AND a.model = $2 AND a.parsed IS NOT NULL ORDER BY a.attempt",
+	2, {UUIDOID, TEXTOID}
+};
+
+static LiStatement cached_statement = {
+	"SELECT j.parsed_score::text FROM linkedin_ingest.scoring_jobs AS j"
+	" WHERE j.cache_key = $1 AND j.status = 'completed' AND j.profile_id = $2"
+	" AND j.completed_at > $3 ORDER BY j.completed_at DESC, j.id DESC LIMIT 1",
+	3, {TEXTOID, UUIDOID, TIMESTAMPTZOID}
 };
 
 static LiStatement beat_statement = {
@@ -553,6 +570,44 @@ li_queue_claim(List *lanes, const pg_uuid_t *worker, MemoryContext out)
 	return claims;
 }
 
+/* Fills parsed[sample] with what is on record, in the claim's context. */
+void
+li_queue_samples(const LiClaim *claim, const char **parsed)
+{
+	Datum		values[2];
+	uint64		n;
+	uint64		i;
+
+	values[0] = UUIDPGetDatum(&claim->id);
+	values[1] = CStringGetTextDatum(claim->job.model);
+	n = li_sql_read(&samples_statement, values, NULL);
+	for (i = 0; i < n; i++)
+	{
+		int			sample = DatumGetInt32(li_sql_value(i, 1, 0));
+
+		if (sample >= 1 && sample <= claim->job.samples)
+			parsed[sample] = li_sql_text(claim->cxt, i, 2);
+	}
+}
+
+/*
+ * The answer of the newest completed job that asked the same about the same
+ * person within the last ttl seconds, in the claim's context; NULL: none.
+ */
+const char *
+li_queue_cached(const LiClaim *claim, const char *cache_key, int ttl_s)
+{
+	Datum		values[3];
+
+	values[0] = CStringGetTextDatum(cache_key);
+	values[1] = DirectFunctionCall1(uuid_in, CStringGetDatum(claim->job.profile_id));
+	values[2] = TimestampTzGetDatum(TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
+																-(int64) ttl_s * 1000));
+	if (li_sql_read(&cached_statement, values, NULL) == 0)
+		return NULL;
+	return li_sql_text(claim->cxt, 0, 1);
+}
+
 /* ---------- record ---------- */
 
 /* Parameters of a one-row statement. */
@@ -635,6 +690,8 @@ record_job(LiRecord *r)
 	add_numeric(&p, call ? call->input_price : NULL);
 	add_numeric(&p, call ? call->cached_price : NULL);
 	add_numeric(&p, call ? call->output_price : NULL);
+	add_text(&p, r->cache_key);
+	add(&p, BoolGetDatum(r->cached), false);
 	Assert(p.n == record_statement.nargs);
 
 	r->stored = li_sql_run(&record_statement, p.values, p.nulls) > 0;
@@ -665,6 +722,7 @@ put_call(Column *c, const LiRecord *r, const LiCallRecord *call)
 	put_time(&c[19], call->sent_at);
 	put_time(&c[20], call->first_byte_at);
 	put_time(&c[21], call->finished_at);
+	put_text(&c[22], call->parsed);
 }
 
 /* Attempt rows: new ones, ones that were open, and open ones for what follows. */

@@ -76,6 +76,7 @@ typedef struct LiCallRecord
 	TimestampTz sent_at;		/* 0: not reached */
 	TimestampTz first_byte_at;
 	TimestampTz finished_at;
+	const char *parsed;			/* a sample's valid answer as JSON; NULL: none */
 } LiCallRecord;
 
 /* One step of one claimed job, to be written. */
@@ -92,6 +93,8 @@ typedef struct LiRecord
 	const char *request;		/* NULL: not stored */
 	const char *reply;
 	const LiResult *result;		/* NULL unless completed */
+	const char *cache_key;		/* NULL: not to be found again */
+	bool		cached;			/* answered from an earlier job */
 	const LiCallRecord *next;	/* the call that follows: its open row */
 	/* out */
 	bool		stored;			/* false: the claim was lost, nothing written */
@@ -106,6 +109,8 @@ extern List *li_queue_lanes(MemoryContext out);
 extern List *li_queue_claim(List *lanes, const pg_uuid_t *worker, MemoryContext out);
 extern bool li_queue_is_processing(void);
 extern char *li_queue_state(const pg_uuid_t *job, MemoryContext out, bool *own);
+extern void li_queue_samples(const LiClaim *claim, const char **parsed);
+extern const char *li_queue_cached(const LiClaim *claim, const char *cache_key, int ttl_s);
 extern List *li_queue_live_workers(MemoryContext out);
 extern List *li_queue_record(List *records, MemoryContext out);
 extern int	li_queue_rescue(List *live, List **notices, MemoryContext out);

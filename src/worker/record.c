@@ -32,43 +32,43 @@ static void
 apply_to_account(LiEngine *engine, LiWork *work)
 {
 	LiOutcome  *outcome = &work->outcome;
-	const char *model = outcome->blocks_model ? work->claim->job.model : "";
+	const char *model = outcome->blocks_model ? work->run->claim->job.model : "";
 
-	if (work->provider == NULL || !work->called)
+	if (work->run->provider == NULL || !work->called)
 		return;
 	switch (outcome->class)
 	{
 		case LI_OPEN:
-			li_account_block(work->provider, model, outcome->code, outcome->message);
-			li_account_put_off(work->provider, outcome->blocks_model ? "" : work->claim->job.model);
+			li_account_block(work->run->provider, model, outcome->code, outcome->message);
+			li_account_put_off(work->run->provider, outcome->blocks_model ? "" : work->run->claim->job.model);
 			ereport(LOG,
 					(errmsg("linkedin_ingest: provider \"%s\"%s%s is blocked: %s",
-							work->provider->name, model[0] ? ", model " : "", model,
+							work->run->provider->name, model[0] ? ", model " : "", model,
 							outcome->code),
 					 errdetail("%s", outcome->message ? outcome->message : "")));
 			break;
 		case LI_DEFER:
 			if (outcome->retry_after_ms > 0)
-				li_account_throttle(work->provider,
+				li_account_throttle(work->run->provider,
 									TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
 																outcome->retry_after_ms));
 			/* FALLTHROUGH */
 		case LI_RETRY:
-			li_account_put_off(work->provider, "");
-			li_account_put_off(work->provider, work->claim->job.model);
+			li_account_put_off(work->run->provider, "");
+			li_account_put_off(work->run->provider, work->run->claim->job.model);
 			break;
 		default:
-			if (work->probe)
+			if (work->run->probe)
 			{
-				bool		was = li_account_unblock(work->provider, "");
+				bool		was = li_account_unblock(work->run->provider, "");
 
-				if (li_account_unblock(work->provider, work->claim->job.model) || was)
+				if (li_account_unblock(work->run->provider, work->run->claim->job.model) || was)
 				{
 					engine->look = true;
 					li_wake_all(LI_WAKE_JOBS);
 					ereport(LOG,
 							(errmsg("linkedin_ingest: provider \"%s\" answers again",
-									work->provider->name)));
+									work->run->provider->name)));
 				}
 			}
 			break;
@@ -78,15 +78,15 @@ apply_to_account(LiEngine *engine, LiWork *work)
 static void
 save_block(LiWork *work)
 {
-	if (work->provider == NULL || !work->called)
+	if (work->run->provider == NULL || !work->called)
 		return;
 	if (work->outcome.class == LI_OPEN)
-		li_accounts_save_block(work->provider,
-							   work->outcome.blocks_model ? work->claim->job.model : "");
-	else if (work->probe && work->outcome.class != LI_DEFER && work->outcome.class != LI_RETRY)
+		li_accounts_save_block(work->run->provider,
+							   work->outcome.blocks_model ? work->run->claim->job.model : "");
+	else if (work->run->probe && work->outcome.class != LI_DEFER && work->outcome.class != LI_RETRY)
 	{
-		li_accounts_delete_block(work->provider, "");
-		li_accounts_delete_block(work->provider, work->claim->job.model);
+		li_accounts_delete_block(work->run->provider, "");
+		li_accounts_delete_block(work->run->provider, work->run->claim->job.model);
 	}
 }
 
@@ -111,7 +111,7 @@ record_as_failed(LiWork *work, LiRecord *record, const ErrorData *error)
 	record->status = "failed";
 	record->error_code = "invalid_json";
 	record->error_message =
-		MemoryContextStrdup(work->claim->cxt,
+		MemoryContextStrdup(work->run->claim->cxt,
 							psprintf("the result could not be stored (SQLSTATE %s)",
 									 unpack_sql_state(error->sqlerrcode)));
 	record->retryable = false;
@@ -192,6 +192,12 @@ li_engine_record(LiEngine *engine)
 	{
 		LiWork	   *work = dlist_container(LiWork, node, iter.cur);
 
+		work->run->last = work;
+	}
+	dlist_foreach_modify(iter, &engine->ended)
+	{
+		LiWork	   *work = dlist_container(LiWork, node, iter.cur);
+
 		all.works = lappend(all.works, work);
 		all.records = lappend(all.records, li_work_record(work));
 		apply_to_account(engine, work);
@@ -216,8 +222,16 @@ li_engine_record(LiEngine *engine)
 		if (one->stored && one->next != NULL)
 		{
 			work->next.open_attempt = one->next_attempt;
-			li_work_settle(work);
-			li_engine_send(engine, work);
+			if (work->next_sample > 0)
+			{
+				li_engine_take_off(engine, li_work_fork(work, work->next_sample, &work->next));
+				li_engine_drop(engine, work);
+			}
+			else
+			{
+				li_work_settle(work);
+				li_engine_send(engine, work);
+			}
 		}
 		else
 		{

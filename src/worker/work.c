@@ -1,12 +1,18 @@
 /*-------------------------------------------------------------------------
  *
  * work.c
- *		A claimed job on its way: question, call, answer, record.
+ *		A claimed job on its way: question, calls, answers, record.
  *
- * One LiWork is one claim.  It is opened (the task renders the question), sent,
- * judged when the transfer ends, and turned into a record for the queue.  Some
- * answers ask for one more call under the same claim; it then goes round again
- * after the open attempt row of that call was committed.
+ * A LiRun is one claim, a LiWork one line of calls under it: opened (the task
+ * renders the question), sent, judged when the transfer ends, and turned into
+ * a record for the queue.  Some answers ask for one more call; the line then
+ * goes round again after the open attempt row of that call was committed.
+ *
+ * A job that wants samples has up to MAX_LINES lines at a time.  Each begins
+ * with an open attempt row, keeps its valid answer in that row, and at its end
+ * may begin the next sample.  The claim ends with its last line: what counts
+ * then is what the lines have left in the run, so a record that could not be
+ * written may be made again.
  *
  * No SQL here but the task's own in li_work_open().
  *
@@ -23,6 +29,8 @@
 #include "llm/retry.h"
 #include "settings.h"
 #include "worker/work.h"
+
+#define MAX_LINES	3			/* samples asked for at a time */
 
 static const char *const class_names[] = {
 	[LI_OK] = "ok",
@@ -48,18 +56,30 @@ set_outcome(LiWork *work, LiClass class, const char *code, const char *message)
 LiWork *
 li_work_create(LiClaim *claim, LiAccounts *accounts, const LiTaskKind *kind, bool probe)
 {
-	LiWork	   *work = MemoryContextAllocZero(claim->cxt, sizeof(LiWork));
+	MemoryContext old = MemoryContextSwitchTo(claim->cxt);
+	LiWork	   *work = palloc0(sizeof(LiWork));
+	LiRun	   *run = palloc0(sizeof(LiRun));
+	int			samples = claim->job.samples;
 
-	work->claim = claim;
-	work->accounts = accounts;
+	run->claim = claim;
+	run->accounts = accounts;
 	accounts->references++;
-	work->provider = li_accounts_provider(accounts, claim->job.provider);
-	work->model = li_accounts_model(accounts, claim->job.model);
-	work->kind = kind;
-	work->probe = probe;
+	run->provider = li_accounts_provider(accounts, claim->job.provider);
+	run->model = li_accounts_model(accounts, claim->job.model);
+	run->kind = kind;
+	run->probe = probe;
+	run->works = 1;
+	run->going = 1;
+	run->stop = probe;
+	run->parsed = palloc0(sizeof(char *) * (samples + 1));
+	run->begun = palloc0(sizeof(bool) * (samples + 1));
+	run->ends = palloc0(sizeof(LiOutcome) * (samples + 1));
+
+	work->run = run;
+	work->sample = 1;
 	work->made.kind = probe ? "probe" : claim->claim_no == 1 ? "first" : "retry";
-	work->made.sample = 1;
 	set_outcome(work, LI_OK, NULL, NULL);
+	MemoryContextSwitchTo(old);
 	return work;
 }
 
@@ -67,19 +87,19 @@ li_work_create(LiClaim *claim, LiAccounts *accounts, const LiTaskKind *kind, boo
 static void
 complete_ask(LiWork *work, LiAsk *ask)
 {
-	ask->model = work->claim->job.model;
-	ask->merge_user_messages = work->provider->merge_user_messages;
-	if (work->model != NULL)
+	ask->model = work->run->claim->job.model;
+	ask->merge_user_messages = work->run->provider->merge_user_messages;
+	if (work->run->model != NULL)
 	{
-		ask->token_parameter = work->model->token_parameter;
-		ask->reasoning_effort = work->model->reasoning_effort;
-		ask->json_schema = work->model->json_schema;
+		ask->token_parameter = work->run->model->token_parameter;
+		ask->reasoning_effort = work->run->model->reasoning_effort;
+		ask->json_schema = work->run->model->json_schema;
 	}
 	else
 	{
 		/* A model without a row: what its home server is known to take. */
 		ask->token_parameter =
-			strstr(work->provider->endpoint.base_url, "://api.openai.com/") != NULL ?
+			strstr(work->run->provider->endpoint.base_url, "://api.openai.com/") != NULL ?
 			"max_completion_tokens" : "max_tokens";
 		ask->reasoning_effort = NULL;
 		ask->json_schema = true;
@@ -92,45 +112,221 @@ build_request(LiWork *work)
 	const char *fault;
 
 	memset(&work->request, 0, sizeof(LiHttpRequest));
-	fault = work->provider->dialect->build(&work->provider->endpoint, &work->ask, &work->request);
+	fault = work->run->provider->dialect->build(&work->run->provider->endpoint, &work->ask, &work->request);
 	if (fault != NULL)
 	{
 		set_outcome(work, LI_FAIL, "config_error", fault);
 		return;
 	}
-	work->request.connect_timeout_ms = work->provider->connect_timeout_ms;
-	work->request.timeout_ms = work->provider->request_timeout_ms;
+	work->request.connect_timeout_ms = work->run->provider->connect_timeout_ms;
+	work->request.timeout_ms = work->run->provider->request_timeout_ms;
 	work->request.max_response = (size_t) li_max_response_size * 1024;
-	work->request.ca_file = work->provider->ca_file;
+	work->request.ca_file = work->run->provider->ca_file;
 	work->request.allow_private = li_allow_private_endpoints;
+}
+
+static bool
+is_sampled(const LiRun *run)
+{
+	return run->claim->job.samples > 1;
+}
+
+/* The first sample that is neither answered nor begun; 0: there is none. */
+static int
+missing_sample(const LiRun *run)
+{
+	int			i;
+
+	for (i = 1; i <= run->claim->job.samples; i++)
+		if (!run->begun[i])
+			return i;
+	return 0;
+}
+
+/* The valid answers in the order of their samples; how many. */
+static int
+valid_answers(const LiRun *run, const char **parsed)
+{
+	int			n = 0;
+	int			i;
+
+	for (i = 1; i <= run->claim->job.samples; i++)
+		if (run->parsed[i] != NULL)
+			parsed[n++] = run->parsed[i];
+	return n;
+}
+
+/* Whether what is there makes a further sample a waste. */
+static bool
+samples_agree(LiWork *work)
+{
+	const char **parsed = palloc(sizeof(char *) * work->run->claim->job.samples);
+	int			n = valid_answers(work->run, parsed);
+
+	return n >= 3 && work->run->kind->agree(work->state, parsed, n);
+}
+
+/* Takes over the samples that earlier claims have left. */
+static void
+take_samples(LiWork *work)
+{
+	LiRun	   *run = work->run;
+	int			i;
+
+	li_queue_samples(run->claim, run->parsed);
+	for (i = 1; i <= run->claim->job.samples; i++)
+		run->begun[i] = run->parsed[i] != NULL;
+	work->sample = missing_sample(run);
+	if (work->sample == 0 || samples_agree(work))
+	{
+		work->answered = true;	/* all there is to do is to combine them */
+		run->going = 0;
+	}
+	else
+		run->begun[work->sample] = true;
+	work->made.sample = work->sample;
+}
+
+/* Looks for the same question in the recent past. */
+static void
+look_into_cache(LiWork *work)
+{
+	const char *parsed;
+
+	if (li_cache_ttl == 0 || work->ask.cache_key == NULL)
+		return;
+	parsed = li_queue_cached(work->run->claim, work->ask.cache_key, li_cache_ttl);
+	if (parsed != NULL && work->run->kind->reuse(work->state, parsed, &work->result))
+	{
+		work->answered = work->cached = true;
+		work->run->going = 0;
+	}
 }
 
 /*
  * Renders the question and builds the request.  Inside a transaction with SPI
- * connected; may throw.  Afterwards outcome.class is LI_OK, or the job ends
- * without a call.
+ * connected; may throw, and may be called again then.  Afterwards
+ * outcome.class is LI_OK, or the job ends without a call; it does so with a
+ * result when "answered".
  */
 void
 li_work_open(LiWork *work)
 {
-	MemoryContext old = MemoryContextSwitchTo(work->claim->cxt);
+	LiRun	   *run = work->run;
+	MemoryContext old = MemoryContextSwitchTo(run->claim->cxt);
 
-	if (work->provider == NULL)
+	work->made.sample = 1;
+	work->answered = work->cached = false;
+	work->next_sample = 0;
+	run->going = 1;
+	if (run->provider == NULL)
 		set_outcome(work, LI_FAIL, "config_error", "the job's provider does not exist");
-	else if (work->provider->problem != NULL)
-		set_outcome(work, LI_OPEN, "config_error", work->provider->problem);
+	else if (run->provider->problem != NULL)
+		set_outcome(work, LI_OPEN, "config_error", run->provider->problem);
 	else
 	{
-		work->state = work->kind->open(&work->claim->job, &work->ask, &work->outcome);
+		work->state = run->kind->open(&run->claim->job, &work->ask, &work->outcome);
 		if (work->state != NULL)
 		{
 			set_outcome(work, LI_OK, NULL, NULL);
-			complete_ask(work, &work->ask);
-			build_request(work);
+			look_into_cache(work);
+			if (!work->answered && is_sampled(run))
+				take_samples(work);
+			if (!work->answered)
+			{
+				complete_ask(work, &work->ask);
+				build_request(work);
+			}
 		}
 	}
 	MemoryContextSwitchTo(old);
 }
+
+/* ---------- samples ---------- */
+
+/*
+ * How many open rows a work needs before its first call: none, or with
+ * samples one for each line that begins.
+ */
+int
+li_work_samples_to_begin(const LiWork *work)
+{
+	const LiRun *run = work->run;
+	int			missing = 0;
+	int			i;
+
+	if (!is_sampled(run) || work->answered || work->outcome.class != LI_OK ||
+		work->made.open_attempt > 0)
+		return 0;
+	for (i = 1; i <= run->claim->job.samples; i++)
+		if (!run->begun[i])
+			missing++;
+	return 1 + (run->stop ? 0 : Min(missing, MAX_LINES - 1));
+}
+
+/* What is known of a call before it is made. */
+static void
+intend(LiCallRecord *call, const char *kind, int sample, bool charged)
+{
+	memset(call, 0, sizeof(LiCallRecord));
+	call->kind = kind;
+	call->sample = sample;
+	call->charged = charged;
+	call->prompt_tokens = call->cached_tokens = call->completion_tokens = -1;
+}
+
+/*
+ * The record that opens the attempt row of the work's own first call, or when
+ * that is open already of the next sample; "next_attempt" is its number.
+ */
+LiRecord *
+li_work_begin_sample(LiWork *work)
+{
+	LiRun	   *run = work->run;
+	MemoryContext old = MemoryContextSwitchTo(run->claim->cxt);
+	LiRecord   *record = palloc0(sizeof(LiRecord));
+	LiCallRecord *call = palloc(sizeof(LiCallRecord));
+
+	if (work->next_sample == 0)
+	{
+		intend(call, work->made.kind, work->sample, !run->probe);
+		work->next_sample = work->sample;
+	}
+	else
+	{
+		int			sample = missing_sample(run);
+
+		intend(call, "sample", sample, !run->probe);
+		run->begun[sample] = true;
+	}
+	record->claim = run->claim;
+	record->status = "processing";
+	record->next = call;
+	MemoryContextSwitchTo(old);
+	return record;
+}
+
+/* A further line for the sample whose open row is "call". */
+LiWork *
+li_work_fork(LiWork *work, int sample, const LiCallRecord *call)
+{
+	LiRun	   *run = work->run;
+	MemoryContext old = MemoryContextSwitchTo(run->claim->cxt);
+	LiWork	   *line = palloc0(sizeof(LiWork));
+
+	line->run = run;
+	line->sample = sample;
+	line->made = *call;
+	line->state = run->kind->sample(work->state, &line->ask);
+	set_outcome(line, LI_OK, NULL, NULL);
+	complete_ask(line, &line->ask);
+	build_request(line);
+	run->works++;
+	MemoryContextSwitchTo(old);
+	return line;
+}
+
+/* ---------- calls ---------- */
 
 /* Starts the call; false when there was no memory for it. */
 bool
@@ -140,9 +336,9 @@ li_work_send(LiWork *work, LiHttpPool *pool)
 
 	made->sent_at = GetCurrentTimestamp();
 	made->prompt_tokens = made->cached_tokens = made->completion_tokens = -1;
-	made->input_price = work->model ? work->model->input_price : NULL;
-	made->cached_price = work->model ? work->model->cached_price : NULL;
-	made->output_price = work->model ? work->model->output_price : NULL;
+	made->input_price = work->run->model ? work->run->model->input_price : NULL;
+	made->cached_price = work->run->model ? work->run->model->cached_price : NULL;
+	made->output_price = work->run->model ? work->run->model->output_price : NULL;
 	work->call = li_http_start(pool, &work->request, work);
 	work->called = work->call != NULL;
 	return work->called;
@@ -165,6 +361,42 @@ complete_call(LiWork *work, const LiHttpResponse *response)
 }
 
 /*
+ * Notes in the run how the line ended, if it did, and whether it makes room
+ * for another sample.  Once per call.
+ */
+static void
+note_end(LiWork *work)
+{
+	LiRun	   *run = work->run;
+	LiClass		class = work->outcome.class;
+
+	work->next_sample = 0;
+	if (class == LI_REASK || class == LI_SHRINK)
+		return;
+	run->going--;
+	if (!is_sampled(run))
+		return;
+	run->ends[work->sample] = work->outcome;
+	if (class == LI_OK)
+	{
+		run->parsed[work->sample] = work->result.parsed_score;
+		run->request = work->request.body;
+		run->reply = work->answer.reply;
+		run->stop = samples_agree(work);
+	}
+	else if (class != LI_FAIL)
+		run->stop = true;
+	if (!run->stop && work->state != NULL)
+		work->next_sample = missing_sample(run);
+	if (work->next_sample > 0)
+	{
+		run->begun[work->next_sample] = true;
+		run->going++;
+		intend(&work->next, "sample", work->next_sample, !run->probe);
+	}
+}
+
+/*
  * Reads the answer of the call that just ended and lets the task judge it.
  * Outside any transaction.  Never throws for what came from outside; an error
  * of our own becomes a retry of this one job.
@@ -172,13 +404,13 @@ complete_call(LiWork *work, const LiHttpResponse *response)
 void
 li_work_judge(LiWork *work)
 {
-	MemoryContext old = MemoryContextSwitchTo(work->claim->cxt);
+	MemoryContext old = MemoryContextSwitchTo(work->run->claim->cxt);
 	const LiHttpResponse *response = li_http_call_response(work->call);
 
 	PG_TRY();
 	{
 		memset(&work->answer, 0, sizeof(LiAnswer));
-		work->provider->dialect->read(&work->provider->endpoint, response, &work->ask,
+		work->run->provider->dialect->read(&work->run->provider->endpoint, response, &work->ask,
 										&work->answer);
 		complete_call(work, response);
 		work->outcome = work->answer.outcome;
@@ -186,7 +418,7 @@ li_work_judge(LiWork *work)
 			work->outcome.class == LI_SHRINK)
 		{
 			work->again = work->ask;
-			work->kind->read(work->state, &work->answer, &work->again,
+			work->run->kind->read(work->state, &work->answer, &work->again,
 							 &work->outcome, &work->result);
 		}
 	}
@@ -194,7 +426,7 @@ li_work_judge(LiWork *work)
 	{
 		ErrorData  *error;
 
-		MemoryContextSwitchTo(work->claim->cxt);
+		MemoryContextSwitchTo(work->run->claim->cxt);
 		error = CopyErrorData();
 		FlushErrorState();
 		/* The text may quote the answer: only the code is kept. */
@@ -206,7 +438,20 @@ li_work_judge(LiWork *work)
 
 	li_http_call_free(work->call);
 	work->call = NULL;
+	note_end(work);
 	MemoryContextSwitchTo(old);
+}
+
+/* A line whose call could not be made: it has ended all the same. */
+void
+li_work_end_early(LiWork *work)
+{
+	if (work->answered)
+		return;
+	if (work->outcome.class == LI_OK)
+		set_outcome(work, LI_RETRY, "connection_failed",
+					"the call could not be started: out of memory or descriptors");
+	note_end(work);
 }
 
 static TimestampTz
@@ -216,28 +461,26 @@ after_ms(int64 ms)
 }
 
 static int64
-backoff(const LiWork *work)
+backoff(const LiWork *work, const LiOutcome *outcome)
 {
-	int			tries = Max(work->claim->attempts, 1);
+	int			tries = Max(work->run->claim->attempts, 1);
 
-	if (work->outcome.retry_after_ms >= 0)
-		return work->outcome.retry_after_ms;
-	return li_backoff_ms(tries, work->outcome.overload, pg_prng_double(&pg_global_prng_state));
+	if (outcome->retry_after_ms >= 0)
+		return outcome->retry_after_ms;
+	return li_backoff_ms(tries, outcome->overload, pg_prng_double(&pg_global_prng_state));
 }
 
-/* Decides what becomes of the job; the record's strings live with the claim. */
-LiRecord *
-li_work_record(LiWork *work)
+/* What a job with one line of calls becomes. */
+static void
+decide(LiWork *work, LiRecord *record)
 {
-	MemoryContext old = MemoryContextSwitchTo(work->claim->cxt);
-	LiRecord   *record = palloc0(sizeof(LiRecord));
-	LiOutcome  *outcome = &work->outcome;
-	bool		exhausted = work->claim->attempts >= work->claim->max_attempts;
+	LiClaim    *claim = work->run->claim;
+	const LiOutcome *outcome = &work->outcome;
+	bool		exhausted = claim->attempts >= claim->max_attempts;
 
-	record->claim = work->claim;
 	record->error_code = outcome->code;
 	record->error_message = outcome->message;
-	record->give_back = work->probe;
+	record->give_back = work->run->probe || work->answered;
 	record->retryable = outcome->class == LI_RETRY && !outcome->final;
 	switch (outcome->class)
 	{
@@ -247,17 +490,17 @@ li_work_record(LiWork *work)
 			record->error_code = NULL;
 			break;
 		case LI_RETRY:
-			if (!work->probe && (exhausted || outcome->final))
+			if (!work->run->probe && (exhausted || outcome->final))
 				record->status = "failed";
 			else
 			{
 				record->status = "pending";
-				record->run_at = after_ms(backoff(work));
+				record->run_at = after_ms(backoff(work, outcome));
 			}
 			break;
 		case LI_DEFER:
 			record->status = "pending";
-			record->run_at = after_ms(backoff(work));
+			record->run_at = after_ms(backoff(work, outcome));
 			record->give_back = true;
 			break;
 		case LI_OPEN:
@@ -271,24 +514,116 @@ li_work_record(LiWork *work)
 		case LI_SHRINK:
 			record->status = "processing";
 			record->error_code = NULL;
-			memset(&work->next, 0, sizeof(LiCallRecord));
-			work->next.kind = "reask";
-			work->next.sample = work->made.sample;
-			work->next.charged = !work->probe;
-			work->next.prompt_tokens = work->next.cached_tokens = work->next.completion_tokens = -1;
-			record->next = &work->next;
 			break;
 	}
+}
+
+/*
+ * What a job with samples becomes when the last line of the claim has ended.
+ * It succeeds with half of its samples.  Those that ended in RETRY, DEFER or
+ * OPEN are left to the next claim; this one is charged unless every such end
+ * was DEFER or OPEN.
+ */
+static void
+decide_samples(LiWork *work, LiRecord *record)
+{
+	LiRun	   *run = work->run;
+	int			samples = run->claim->job.samples;
+	const char **parsed = palloc(sizeof(char *) * samples);
+	int			valid = valid_answers(run, parsed);
+	const LiOutcome *left = NULL;	/* the worst end that another claim may mend */
+	const LiOutcome *failed = NULL;
+	bool		enough = valid * 2 >= samples;
+	int			i;
+
+	for (i = 1; i <= samples; i++)
+	{
+		const LiOutcome *end = &run->ends[i];
+
+		if (end->code == NULL || run->parsed[i] != NULL)
+			continue;
+		if (end->class == LI_FAIL)
+			failed = end;
+		else if (left == NULL || end->class == LI_RETRY)
+			left = end;
+		if (end->class != LI_FAIL && end->class != LI_OPEN)
+			record->run_at = Max(record->run_at, after_ms(backoff(work, end)));
+	}
+
+	record->give_back = run->probe || (left != NULL && left->class != LI_RETRY);
+	if (left != NULL && left->class == LI_RETRY && !run->probe &&
+		(left->final || run->claim->attempts >= run->claim->max_attempts))
+	{
+		failed = left;
+		left = NULL;
+	}
+	if (left != NULL)
+	{
+		record->status = "pending";
+		record->error_code = left->code;
+		record->error_message = left->message;
+		return;
+	}
+	record->run_at = 0;
+	if (enough || failed == NULL)
+	{
+		run->kind->combine(work->state, parsed, valid, &work->result);
+		record->status = "completed";
+		record->result = &work->result;
+		return;
+	}
+	record->status = "failed";
+	record->error_code = failed->code;
+	record->error_message = failed->message;
+	record->retryable = failed->class == LI_RETRY && !failed->final;
+}
+
+/*
+ * What is to be written now that a line of calls has ended or goes on.  May be
+ * called again when it could not be written.  The strings live with the claim.
+ */
+LiRecord *
+li_work_record(LiWork *work)
+{
+	LiRun	   *run = work->run;
+	MemoryContext old = MemoryContextSwitchTo(run->claim->cxt);
+	LiRecord   *record = palloc0(sizeof(LiRecord));
+	LiOutcome  *outcome = &work->outcome;
+
+	record->claim = run->claim;
+	record->cached = work->cached;
+	record->cache_key = work->ask.cache_key;
+	if (!is_sampled(run) || work->cached || work->state == NULL)
+		decide(work, record);
+	else if (run->going == 0 && run->last == work)
+		decide_samples(work, record);
+	else
+		record->status = "processing";
+
+	if (outcome->class == LI_REASK || outcome->class == LI_SHRINK)
+	{
+		intend(&work->next, "reask", work->sample, !run->probe);
+		record->next = &work->next;
+	}
+	else if (work->next_sample > 0)
+		record->next = &work->next;
 
 	if (work->called)
 	{
 		work->made.outcome = class_names[outcome->class];
 		work->made.error_code = outcome->code;
 		work->made.error_message = outcome->message;
-		work->made.charged = !record->give_back;
+		work->made.charged = !run->probe && outcome->class != LI_DEFER && outcome->class != LI_OPEN;
+		work->made.parsed = is_sampled(run) && outcome->class == LI_OK ? run->parsed[work->sample] : NULL;
 		record->call = &work->made;
 	}
-	if (strcmp(record->status, "completed") == 0 || strcmp(record->status, "failed") == 0)
+	/* Those of the last good call; for a job that fails, of its last one. */
+	if (strcmp(record->status, "completed") == 0 && is_sampled(run) && !work->cached)
+	{
+		record->request = li_store_requests ? run->request : NULL;
+		record->reply = run->reply;
+	}
+	else if (strcmp(record->status, "completed") == 0 || strcmp(record->status, "failed") == 0)
 	{
 		record->request = work->called && li_store_requests ? work->request.body : NULL;
 		record->reply = work->answer.reply;
@@ -301,7 +636,7 @@ li_work_record(LiWork *work)
 void
 li_work_settle(LiWork *work)
 {
-	MemoryContext old = MemoryContextSwitchTo(work->claim->cxt);
+	MemoryContext old = MemoryContextSwitchTo(work->run->claim->cxt);
 
 	work->ask = work->again;
 	work->made = work->next;
@@ -321,11 +656,15 @@ li_work_abort(LiWork *work)
 	work->call = NULL;
 }
 
-/* Aborts what is in flight and frees everything. */
+/* Aborts what is in flight; the run goes with its last work. */
 void
 li_work_free(LiWork *work)
 {
+	LiRun	   *run = work->run;
+
 	li_work_abort(work);
-	li_accounts_release(work->accounts);
-	MemoryContextDelete(work->claim->cxt);
+	if (--run->works > 0)
+		return;
+	li_accounts_release(run->accounts);
+	MemoryContextDelete(run->claim->cxt);
 }

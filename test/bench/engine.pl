@@ -11,7 +11,7 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 use Time::HiRes qw(time);
 
-my $jobs = $ENV{BENCH_JOBS} // 20_000;
+my $jobs = 20_000;
 my $model = start_model();
 my $node = new_node('bench', model => $model, conf => q{
 fsync = on
