@@ -2,14 +2,15 @@
 #
 #	make, make install, make installcheck	as for every PGXS extension; PG_CONFIG=... chooses the server
 #	make check		every suite, in a private copy and private servers (test/run)
-#	make demo		twelve fictional people scored and ranked; LIVE=1 asks a real model (test/demo)
+#	make bench		figures, on an otherwise idle machine (test/bench)
+#	make demo		fictional people scored and ranked; LIVE=1 asks a real model (test/demo)
 #	make demo-stop	ends the demo
 #	make indent		mends the line breaks of the C files (test/lib/format)
 #
-# check and demo install what they miss, pg_config included, so they must not
+# check, bench and demo install what they miss, pg_config included, so they must not
 # need PGXS.  They are therefore handled first, without it.
 
-OWN_GOALS = check demo demo-stop indent
+OWN_GOALS = check bench demo demo-stop indent
 .PHONY: $(OWN_GOALS)
 
 ifneq ($(filter $(OWN_GOALS),$(MAKECMDGOALS)),)
@@ -22,6 +23,9 @@ unexport MAKEFLAGS MFLAGS MAKEOVERRIDES
 
 check:
 	@test/run
+
+bench:
+	@test/run bench
 
 demo:
 	@test/demo start
@@ -44,10 +48,13 @@ LI_SRC := $(patsubst %/,%,$(or $(VPATH),$(dir $(firstword $(MAKEFILE_LIST)))))
 EXTVERSION := $(shell sed -n "s/^default_version *= *'\(.*\)'/\1/p" $(LI_SRC)/$(EXTENSION).control)
 
 # The install script, by subject, in the order of their dependencies.
-SQL_PIECES = schema roles profiles sources providers templates jobs worker ingest \
-	seeds_templates scoring views operation dump access
+SQL_PIECES = schema roles profiles sources providers tokens templates jobs worker ingest \
+	seeds_templates template_history scoring flow reviews views stats operation dump access
 SQL_FILES = $(SQL_PIECES:%=$(LI_SRC)/sql/%.sql)
 DATA_built = sql/$(EXTENSION)--$(EXTVERSION).sql
+
+# Vocabularies for counting tokens, beside the script.
+DATA = $(patsubst $(LI_SRC)/%,%,$(wildcard $(LI_SRC)/src/tokens/data/*.ranks))
 
 SRCS := $(sort $(wildcard $(LI_SRC)/src/*.c $(LI_SRC)/src/*/*.c))
 OBJS := $(SRCS:$(LI_SRC)/%.c=%.o)

@@ -12,8 +12,8 @@
  * blocks are also kept in provider_blocks, so that a restart does not call a
  * dead account again.
  *
- * A key is read when the providers are loaded, that is with every claim, and
- * lives as long as the claim's requests.  It never gets into a setting, a
+ * A key is read when the providers are loaded, after each change of them and
+ * with every poll, and lives as long as the requests that need it.  It never gets into a setting, a
  * table or a message.
  *
  *-------------------------------------------------------------------------
@@ -426,6 +426,33 @@ li_account_gate(const LiProviderRow *provider, const char *model,
 	return LI_GATE_OPEN;
 }
 
+/* So many more calls of the account are in flight, or fewer. */
+void
+li_account_count(const LiProviderRow *provider, int calls)
+{
+	LiAccount  *entry;
+
+	li_shared_lock(LW_EXCLUSIVE);
+	entry = find_account(provider->account, "", true);
+	if (entry != NULL)
+		entry->in_flight = Max(entry->in_flight + calls, 0);
+	li_shared_unlock();
+}
+
+/* Calls of the account in flight, of all databases. */
+int
+li_account_in_flight(const LiProviderRow *provider)
+{
+	LiAccount  *entry;
+	int			in_flight;
+
+	li_shared_lock(LW_SHARED);
+	entry = find_account(provider->account, "", false);
+	in_flight = entry ? entry->in_flight : 0;
+	li_shared_unlock();
+	return in_flight;
+}
+
 /* Takes the right to probe what is blocked; false: somebody else has it. */
 bool
 li_account_begin_probe(const LiProviderRow *provider, const char *model)
@@ -517,7 +544,7 @@ li_account_unblock(const LiProviderRow *provider, const char *model)
 		was_blocked = entry->blocked;
 		entry->blocked = false;
 		entry->probing = false;
-		if (entry->throttled_until <= GetCurrentTimestamp())
+		if (entry->in_flight == 0 && entry->throttled_until <= GetCurrentTimestamp())
 			entry->used = false;
 	}
 	li_shared_unlock();

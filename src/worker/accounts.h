@@ -79,6 +79,8 @@ extern LiModelRow *li_accounts_model(LiAccounts *accounts, const char *model);
 /* Shared memory only. */
 extern LiGate li_account_gate(const LiProviderRow *provider, const char *model,
 							  TimestampTz now, TimestampTz *again);
+extern void li_account_count(const LiProviderRow *provider, int calls);
+extern int	li_account_in_flight(const LiProviderRow *provider);
 extern bool li_account_begin_probe(const LiProviderRow *provider, const char *model);
 extern void li_account_throttle(const LiProviderRow *provider, TimestampTz until);
 extern void li_account_block(const LiProviderRow *provider, const char *model,

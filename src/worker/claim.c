@@ -50,9 +50,9 @@ set_pause(LiEngine *engine, const char *reason)
  * call a database paused: it becomes at home with its first job.
  */
 static bool
-may_work(LiEngine *engine, bool has_jobs)
+may_work(LiEngine *engine, bool has_jobs, bool with_rescue)
 {
-	char	   *problem;
+	char	   *problem = NULL;
 
 	if (li_sql_read(&pause_statement, NULL, NULL) > 0)
 	{
@@ -61,7 +61,8 @@ may_work(LiEngine *engine, bool has_jobs)
 		set_pause(engine, reason[0] ? psprintf("paused: %s", reason) : "paused by pause_worker()");
 		return false;
 	}
-	problem = li_home_problem();
+	if (has_jobs || with_rescue)
+		problem = li_home_problem();
 	set_pause(engine, problem && (has_jobs || li_queue_is_processing()) ? problem : "");
 	return problem == NULL;
 }
@@ -115,21 +116,6 @@ rescue(LiEngine *engine)
 }
 
 /* ---------- claim ---------- */
-
-static int
-provider_in_flight(LiEngine *engine, const char *provider)
-{
-	dlist_head *lists[3] = {&engine->claimed, &engine->open, &engine->ended};
-	int			n = 0;
-	int			i;
-	dlist_iter	iter;
-
-	for (i = 0; i < 3; i++)
-		dlist_foreach(iter, lists[i])
-			if (strcmp(dlist_container(LiWork, node, iter.cur)->run->claim->job.provider, provider) == 0)
-				n++;
-	return n;
-}
 
 static void
 look_at(LiEngine *engine, TimestampTz when, TimestampTz now)
@@ -188,7 +174,7 @@ open_lanes(LiEngine *engine, List *lanes, List **probes)
 		if (provider->problem != NULL)
 			continue;
 		if (provider->max_in_flight > 0 &&
-			provider_in_flight(engine, provider->name) >= provider->max_in_flight)
+			li_account_in_flight(provider) >= provider->max_in_flight)
 			continue;
 		switch (li_account_gate(provider, lane->model, now, &again))
 		{
@@ -263,7 +249,7 @@ share_out(LiEngine *engine, List *lanes, int room)
 			lane->quota = (part + lanes_left - 1) / lanes_left;
 			if (provider != NULL && provider->max_in_flight > 0)
 				lane->quota = Min(lane->quota, provider->max_in_flight -
-								  provider_in_flight(engine, provider->name));
+								  li_account_in_flight(provider));
 			lane->quota = Min(lane->quota, room);
 			lanes_left--;
 			part -= lane->quota;
@@ -351,7 +337,7 @@ li_engine_claim(LiEngine *engine, bool with_rescue)
 		load_accounts(engine);
 
 	lanes = li_queue_lanes(engine->step);
-	if ((lanes != NIL || with_rescue) && !may_work(engine, lanes != NIL))
+	if (!may_work(engine, lanes != NIL, with_rescue))
 		room = 0;
 	else if (with_rescue)
 		notices = rescue(engine);

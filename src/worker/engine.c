@@ -572,6 +572,16 @@ li_engine_wait(LiEngine *engine, int timeout_ms)
 			ResetLatch(MyLatch);
 }
 
+/* Ends every transfer; the jobs stay held. */
+void
+li_engine_abort(LiEngine *engine)
+{
+	dlist_iter	iter;
+
+	dlist_foreach(iter, &engine->open)
+		li_work_abort(dlist_container(LiWork, node, iter.cur));
+}
+
 /*
  * Aborts every call and gives the jobs back, uncharged.  For the way out:
  * waits for nothing.  Needs no transaction; false when it could not be written
@@ -586,8 +596,7 @@ li_engine_hand_back(LiEngine *engine)
 
 	if (engine->in_flight == 0)
 		return true;
-	dlist_foreach_modify(iter, &engine->open)
-		li_work_abort(dlist_container(LiWork, node, iter.cur));
+	li_engine_abort(engine);
 	if (!li_engine_begin(engine))
 		return false;
 	dlist_foreach_modify(iter, &engine->open)

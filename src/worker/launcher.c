@@ -161,13 +161,37 @@ name_of(Oid oid)
 	return NULL;
 }
 
-/* Brings shared memory in line with pg_database and the settings. */
+static int
+count_workers(Oid database)
+{
+	int			n = 0;
+	int			i;
+
+	for (i = 0; i < LI_MAX_SLOTS; i++)
+	{
+		LiSlot	   *slot = &li_shared->slots[i];
+
+		if (slot->kind == LI_SLOT_WORKER && slot->database == database && !slot->superseded)
+			n++;
+	}
+	return n;
+}
+
+/*
+ * Brings shared memory in line with pg_database and the settings.  Workers that
+ * are too many or have another role leave; what is missing is started anew.
+ */
 static void
 refresh(void)
 {
+	static char *role = NULL;
+	bool		role_changed = role != NULL && strcmp(role, li_worker_role) != 0;
 	ListCell   *cell;
 	int			i;
 
+	if (role != NULL)
+		pfree(role);
+	role = MemoryContextStrdup(TopMemoryContext, li_worker_role);
 	li_shared->launcher_refresh = false;
 	read_list();
 
@@ -180,6 +204,11 @@ refresh(void)
 
 		if (db->state != LI_DB_FREE && db->leaving == 0 && name_of(db->oid) == NULL)
 			db->state = LI_DB_FREE;
+		if (role_changed)
+		{
+			db->crashes = 0;
+			db->next_start_ms = 0;
+		}
 	}
 	li_shared_unlock();
 
@@ -188,7 +217,9 @@ refresh(void)
 		LiSlot	   *slot = &li_shared->slots[i];
 		const char *name = slot->kind == LI_SLOT_WORKER ? name_of(slot->database) : NULL;
 
-		if (slot->kind == LI_SLOT_WORKER && (name == NULL || !is_wanted(name)))
+		if (slot->kind == LI_SLOT_WORKER &&
+			(name == NULL || !is_wanted(name) || role_changed ||
+			 count_workers(slot->database) > li_workers_per_database))
 			li_wake_database(slot->database, LI_WAKE_LEAVE);
 	}
 }
@@ -236,22 +267,6 @@ watch_slots(void)
 							slot->pid, li_lease_interval / 1000)));
 		}
 	}
-}
-
-static int
-count_workers(Oid database)
-{
-	int			n = 0;
-	int			i;
-
-	for (i = 0; i < LI_MAX_SLOTS; i++)
-	{
-		LiSlot	   *slot = &li_shared->slots[i];
-
-		if (slot->kind == LI_SLOT_WORKER && slot->database == database && !slot->superseded)
-			n++;
-	}
-	return n;
 }
 
 static bool

@@ -105,6 +105,7 @@ typedef struct LiAccount
 	char		hash[LI_ACCOUNT_LEN];
 	char		model[208];		/* empty: the whole account */
 	bool		blocked;
+	int			in_flight;		/* calls; kept for the whole account only */
 	bool		probing;
 	int			prober;			/* pid that probes */
 	TimestampTz blocked_at;

@@ -218,7 +218,6 @@ emit_account(FunctionCallInfo fcinfo, const LiProviderRow *provider, const LiAcc
 	char		hash[LI_ACCOUNT_LEN * 2 + 1];
 	const char *code = entry && entry->blocked ? entry->code : NULL;
 	const char *message = entry && entry->blocked ? entry->message : NULL;
-	int			in_flight = 0;
 
 	hex_encode(provider->account, LI_ACCOUNT_LEN, hash);
 	hash[LI_ACCOUNT_LEN * 2] = '\0';
@@ -237,7 +236,7 @@ emit_account(FunctionCallInfo fcinfo, const LiProviderRow *provider, const LiAcc
 	values[7] = time_or_null(entry && entry->blocked ? entry->next_probe_at : 0, &nulls[7]);
 	values[8] = time_or_null(entry && entry->throttled_until > GetCurrentTimestamp() ?
 							 entry->throttled_until : 0, &nulls[8]);
-	values[9] = Int32GetDatum(in_flight);
+	values[9] = Int32GetDatum(entry ? entry->in_flight : 0);
 	emit(fcinfo, values, nulls);
 }
 

@@ -341,7 +341,20 @@ li_work_send(LiWork *work, LiHttpPool *pool)
 	made->output_price = work->run->model ? work->run->model->output_price : NULL;
 	work->call = li_http_start(pool, &work->request, work);
 	work->called = work->call != NULL;
+	if (work->called)
+		li_account_count(work->run->provider, 1);
 	return work->called;
+}
+
+/* Ends the call, if there is one; an answer that has not come is lost. */
+void
+li_work_abort(LiWork *work)
+{
+	if (work->call == NULL)
+		return;
+	li_http_call_free(work->call);
+	work->call = NULL;
+	li_account_count(work->run->provider, -1);
 }
 
 /* Times, tokens and ids of the call that just ended. */
@@ -436,8 +449,7 @@ li_work_judge(LiWork *work)
 	}
 	PG_END_TRY();
 
-	li_http_call_free(work->call);
-	work->call = NULL;
+	li_work_abort(work);
 	note_end(work);
 	MemoryContextSwitchTo(old);
 }
@@ -645,15 +657,6 @@ li_work_settle(LiWork *work)
 	complete_ask(work, &work->ask);
 	build_request(work);
 	MemoryContextSwitchTo(old);
-}
-
-/* Ends the call in flight, if any; no answer will come. */
-void
-li_work_abort(LiWork *work)
-{
-	if (work->call != NULL)
-		li_http_call_free(work->call);
-	work->call = NULL;
 }
 
 /* Aborts what is in flight; the run goes with its last work. */

@@ -111,8 +111,11 @@ static const LiTxn worker_txn = {worker_begin, worker_commit};
 static void
 hand_back_at_exit(int code, Datum arg)
 {
-	if (engine == NULL || li_engine_in_flight(engine) == 0 || my_slot->superseded)
+	if (engine == NULL)
 		return;
+	li_engine_abort(engine);
+	if (my_slot->superseded)
+		return;					/* they are not ours any more */
 	handing_back = true;
 	AbortOutOfAnyTransaction();
 	/* A synchronous standby must not hold up the shutdown. */

@@ -41,60 +41,127 @@ local function put_string(c, out)
 	c[#c + 1] = out
 end
 
--- Whether `s` has 12 characters, the least that counts as a quote.
-local function is_long_enough(s)
-	return #s >= 48 or #s >= 12 and (not s:find("[\128-\255]")
-		or select(2, s:gsub("[^\128-\191]", "")) >= 12)
+-- Whether `s` has `least` characters.
+local function has_characters(s, least)
+	for i = 1, #s >= least and #s or 0 do
+		local byte = s:byte(i)
+
+		if byte < 128 or byte > 191 then
+			least = least - 1
+			if least == 0 then
+				return true
+			end
+		end
+	end
+	return false
 end
 
--- A line or sentence of the profile with at least 12 characters and at most
--- `max` bytes, chosen by `salt`; nil when the profile has none.
-local function quote_from_profile(c, salt, max)
-	local profile = c.profile
-	local newline = #profile > 0 and profile:find("\n", pick(c, salt, #profile) + 1, true)
-	local start = (newline or 0) + 1
+-- Labels whose line is a text, not a name, a date or a list.
+local TEXTS = {About = true, Summary = true, Description = true, Headline = true, Activities = true}
 
-	for _ = 1, 400 do
-		local stop = profile:find("\n", start, true) or #profile + 1
-		local line = profile:sub(profile:find("[^%s%-*]", start) or stop, stop - 1)
+local ENOUGH = 8
 
-		line = line:find("%s$", -1) and line:match("^(.-)%s*$") or line
-		if #line > max then				-- a sentence of it, else whole words
-			line = line:sub(1, max):match("^(.*[.!?])%s") or line:sub(1, max):match("^(.*)%s") or clipped(line, max)
+-- Adds the sentences between `first` and `last` that have `least` characters to
+-- `list`; one of more than `max` bytes ends after a whole word.
+local function add_sentences(list, profile, first, last, least, max)
+	while last - first + 1 >= least and #list < ENOUGH do
+		local stop = profile:find(". ", first, true)
+		local sentence
+
+		stop = stop and stop < last and stop or last
+		sentence = profile:sub(first, stop)
+		if #sentence > max then
+			sentence = sentence:sub(1, max):match("^(.*%S)%s") or clipped(sentence, max)
 		end
-		if is_long_enough(line) then
-			return line
+		if has_characters(sentence, least) then
+			list[#list + 1] = sentence
 		end
-		start = stop < #profile and stop + 1 or 1
+		first = stop + 1
+		while profile:byte(first) == 32 do
+			first = first + 1
+		end
 	end
+end
+
+-- Adds some sentences with `least` characters from the texts of the profile
+-- between `start` and `stop`, or with `values` also from behind other labels;
+-- never a label, nor a heading ("Experience 1").  Patterns would cost as much as
+-- all the rest of a call, hence the bytes.
+local function gather(list, profile, start, stop, least, max, values)
+	while start <= stop and #list < ENOUGH do
+		local newline = profile:find("\n", start, true) or #profile + 1
+
+		if newline - start >= least then
+			local first, last = start, newline - 1
+			local byte = profile:byte(first)
+			local wanted = true
+
+			while byte == 32 or byte == 9 or byte == 45 or byte == 42 do		-- space, tab, - and *
+				first = first + 1
+				byte = profile:byte(first)
+			end
+			while last > first and profile:byte(last) <= 32 do
+				last = last - 1
+			end
+			if first == start then			-- a text of several lines is indented
+				local colon = profile:find(":", first, true)
+
+				if colon and colon < newline and colon - first < 40 then
+					wanted = values or TEXTS[profile:sub(first, colon - 1)]
+					first = profile:find("[^ \t]", colon + 1) or newline
+				else
+					wanted = not profile:find("^%u%l+ %d+%s", first)
+				end
+			end
+			if wanted then
+				add_sentences(list, profile, first, last, least, max)
+			end
+		end
+		start = newline + 1
+	end
+end
+
+-- What this answer quotes: sentences from some place of the profile on; where it
+-- has none of substance, whatever has 12 characters, the least of a quote.
+local function quotes_of(c, max)
+	local profile = c.profile
+	local newline = #profile > 0 and profile:find("\n", pick(c, "quotes", #profile) + 1, true)
+	local start = (newline or 0) + 1
+	local list = {}
+
+	gather(list, profile, start, #profile, 25, max)
+	gather(list, profile, 1, start - 1, 25, max)
+	if #list == 0 then
+		gather(list, profile, 1, #profile, 12, max, true)
+	end
+	return list
 end
 
 local function put_evidence(c, schema, key)
 	local fault = (not c.d.on or c.d.on == key) and c.d.quote
-	local items = schema.items or {}
-	local max = math.min(items.maxLength or 160, 160)
+	local max = schema.items and schema.items.maxLength or 200
 	local count = math.min(1 + pick(c, key .. "#", 2), schema.maxItems or 2)
-	local quotes = {}
+	local at = pick(c, key .. "@", 1000)
 
+	c.quotes = c.quotes or quotes_of(c, math.min(max, 200))
 	count = math.max(count, schema.minItems or 0)
+	c[#c + 1] = "["
 	for i = 1, fault == "none" and 0 or count do
-		local quote = quote_from_profile(c, key .. i, max)
+		local quote = c.quotes[(at + i) % math.max(#c.quotes, 1) + 1]
 
 		if fault == "invented" then
 			quote = "Founded and sold three companies before the age of thirty (" .. i .. ")"
 		elseif fault == "short" then
-			quote = (quote or "profile"):sub(1, 7)
+			quote = clipped(quote or "profile", 7)
+		elseif i > math.max(#c.quotes, schema.minItems or 0) then
+			break
 		elseif fault == "reworded" and quote then
 			quote = "In other words, " .. quote:lower():gsub("[%s,.;:]+", " ", 2)
 		end
-		if quote ~= quotes[i - 1] then
-			quotes[#quotes + 1] = quote
+		if quote then
+			c[#c + 1] = i > 1 and "," or nil
+			put_string(c, encode(quote))
 		end
-	end
-	c[#c + 1] = "["
-	for i, quote in ipairs(quotes) do
-		c[#c + 1] = i > 1 and "," or nil
-		put_string(c, encode(quote))
 	end
 	c[#c + 1] = "]"
 end
@@ -221,30 +288,59 @@ local function put_number(c, schema, salt, whole)
 	end
 end
 
+-- What is said under a name: one list, or three for a low, a middling and a high
+-- score of the criterion or role.
 local SAID = {
-	justification = "The profile supports this on the point of %s; the quotes show where.",
-	reasoning = "Experience in the profile fits the role %s in part; the quotes show where.",
-	summary = "A steady career with growing responsibility, as far as the profile tells.",
-	overall_assessment = "The roles fit to a different degree, as far as the profile tells.",
-	strengths = "Long experience in the field",
-	development_areas = "Little said about results in figures",
-	key_qualifications = "Relevant experience",
-	missing_qualifications = "No certificate named",
-	alternative_role = "Head of Engineering",
+	justification = {
+		{"Touched on, without results.", "Little in the profile speaks of it.", "Work near it rather than in it.",
+			"Told in one place only, and in general words."},
+		{"Solid, at the scale of one area.", "Some responsibility, few results in figures.", "Regular work on it, its effect told in part.",
+			"More than a task, less than the whole of it."},
+		{"Answered for it, with results named.", "Scope and outcome are both told.", "A long record, and at scale.",
+			"Done more than once, and described in figures."}},
+	reasoning = {
+		{"The experience told lies elsewhere.", "Few of the role's tasks so far."},
+		{"Part of the role's work is told, part is not.", "Could grow into the role."},
+		{"Has done most of what the role asks.", "Scope and results fit the role."}},
+	summary = {
+		{"A capable specialist; the scope of an executive is not shown."},
+		{"A steady career with growing responsibility; results are told in part."},
+		{"Broad responsibility, and results that are told."}},
+	overall_assessment = {"The roles fit to a different degree, as far as the profile tells."},
+	strengths = {"Stays until a change is in use.", "Explains technical risk to those who decide.", "Has built teams that last.",
+		"Knows the rules of a regulated industry.", "Tells results in figures.", "Has moved old systems without an outage.",
+		"Grew from the work itself into leading it."},
+	development_areas = {"Little is told of budgets.", "No work with a board is described.", "Results are rarely given in figures.",
+		"One industry only.", "How leaders were grown is not told."},
+	key_qualifications = {"Led several teams", "Owned a budget", "Worked with regulators", "Ran a large migration", "Set a strategy"},
+	missing_qualifications = {"No certificate named", "No board experience", "No international teams", "No budget told"},
+	alternative_role = {"Head of Engineering"},
 }
 
-local function put_text(c, schema, name, key)
-	local text = SAID[name] and SAID[name]:format(key or name) or "Sample text for " .. name
+-- Text number `n` of a list under `name`; the first elsewhere.
+local function put_text(c, schema, name, key, n)
+	local said = SAID[name]
+	local text
 
+	if said and type(said[1]) == "table" then
+		local score = score_of(c, key or "overall")
+
+		said = said[score >= 75 and 3 or score >= 60 and 2 or 1]
+	end
+	if said then
+		text = said[(pick(c, (key or "") .. name, #said) + n - 1) % #said + 1]
+	else
+		text = "Sample text for " .. name .. (n > 1 and " " .. n or "")
+	end
 	if schema.minLength and #text < schema.minLength then
 		text = text .. ("."):rep(schema.minLength - #text)
 	end
 	put_string(c, json.recurring(clipped(text, schema.maxLength)))
 end
 
-function put_value(c, schema, name, place, key)
+function put_value(c, schema, name, place, key, n)
 	local kind = schema.type
-	local salt = (key and key .. "." or "") .. name
+	local salt = (key and key .. "." or "") .. name .. (n and n > 1 and n or "")
 
 	if type(schema.anyOf) == "table" or type(kind) == "table" then
 		local nullable, chosen = false, nil
@@ -261,7 +357,7 @@ function put_value(c, schema, name, place, key)
 			return
 		end
 		if type(chosen) == "table" then
-			return put_value(c, chosen, name, place, key)
+			return put_value(c, chosen, name, place, key, n)
 		end
 		kind = chosen
 	end
@@ -278,7 +374,7 @@ function put_value(c, schema, name, place, key)
 		c[#c + 1] = "["
 		for i = 1, count do
 			c[#c + 1] = i > 1 and "," or nil
-			put_value(c, schema.items or {type = "string"}, name, nil, count > 1 and i > 1 and salt .. i or key)
+			put_value(c, schema.items or {type = "string"}, name, nil, key, i)
 		end
 		c[#c + 1] = "]"
 	elseif kind == "integer" or kind == "number" then
@@ -288,7 +384,7 @@ function put_value(c, schema, name, place, key)
 	elseif kind == "null" then
 		c[#c + 1] = "null"
 	else
-		put_text(c, schema, name, key)
+		put_text(c, schema, name, key, n or 1)
 	end
 end
 

@@ -123,6 +123,39 @@ is($node->safe_psql($db, qq{
 	SELECT linkedin_ingest.wait_for_job(:'job', '30 s');
 	COMMIT}), 'completed', 'REPEATABLE READ sees the end all the same');
 
+# --- a role with no more than it needs
+
+my $old = worker_pid($node, $db);
+$node->safe_psql($db, q{
+	CREATE TABLE written_by (role text);
+	GRANT INSERT ON written_by TO PUBLIC;
+	CREATE FUNCTION note_writer() RETURNS trigger LANGUAGE plpgsql AS
+		'BEGIN INSERT INTO public.written_by VALUES (current_user); RETURN NULL; END';
+	CREATE TRIGGER note_writer AFTER INSERT ON linkedin_ingest.scoring_attempts FOR EACH STATEMENT EXECUTE FUNCTION note_writer();
+	CREATE ROLE scoring_worker;
+	SELECT linkedin_ingest.grant_access('scoring_worker', 'worker');
+	ALTER SYSTEM SET linkedin_ingest.worker_role = 'scoring_worker'});
+$node->reload;
+wait_for_sql($node, $db, "SELECT pid <> $old FROM linkedin_ingest.worker_status WHERE state = 'running'");
+$job = $node->safe_psql($db, "SELECT linkedin_ingest.score_profile('$profile', 'CTO')");
+is($node->safe_psql($db, "SELECT linkedin_ingest.wait_for_job('$job', '30 s')"), 'completed',
+	'a worker_role with the level worker is enough');
+is($node->safe_psql($db, 'SELECT DISTINCT role FROM written_by'), 'scoring_worker', 'and the worker writes as that role');
+$node->safe_psql($db, 'DROP TRIGGER note_writer ON linkedin_ingest.scoring_attempts');
+use_model($node, $db, $model, 'error=insufficient_quota');
+$job = $node->safe_psql($db, "SELECT linkedin_ingest.score_profile('$profile', 'CTO')");
+wait_for_sql($node, $db, 'SELECT count(*) FROM linkedin_ingest.provider_blocks', '1');
+$node->safe_psql($db, "SELECT linkedin_ingest.cancel_job('$job'); SELECT linkedin_ingest.unblock_provider('openai')");
+$node->safe_psql($db, 'CREATE ROLE feeble_worker; ALTER SYSTEM SET linkedin_ingest.worker_role = feeble_worker');
+$node->reload;
+wait_for_sql($node, $db, "SELECT reason ~ 'worker_role lacks ' FROM linkedin_ingest.worker_status");
+pass('what a role lacks is said before the first job');
+$node->safe_psql($db, 'ALTER SYSTEM RESET linkedin_ingest.worker_role');
+$node->reload;
+use_model($node, $db, $model);
+$job = $node->safe_psql($db, "SELECT linkedin_ingest.score_profile('$profile', 'CTO')");
+is($node->safe_psql($db, "SELECT linkedin_ingest.wait_for_job('$job', '90 s')"), 'completed', 'and it goes on when that is mended');
+
 is($node->safe_psql($db, 'SELECT count(*) FROM linkedin_ingest.queue_anomalies'), '0', 'no anomalies');
 $node->stop;
 done_testing();
