@@ -15,15 +15,21 @@ BEGIN ATOMIC
 			'roles', 'profiles', 'profile_aliases', 'experiences', 'educations', 'companies',
 			'sources', 'source_mappings',
 			'prompt_templates', 'prompt_template_versions', 'prompt_template_activations',
-			'llm_models', 'scoring_jobs', 'scoring_attempts', 'latest_scores', 'spend_daily']),
+			'llm_models', 'scoring_jobs', 'scoring_attempts', 'latest_scores', 'score_reviews', 'spend_daily']),
 		('reader', 'EXECUTE', ARRAY[
 			'normalize_linkedin_url', 'linkedin_url_kind', 'find_profile',
 			'is_startup', 'company_age', 'headquarters', 'score_band',
-			'job_status', 'wait_for_job', 'lane_problem']),
+			'job_status', 'wait_for_job', 'lane_problem',
+			'recommended_templates', 'template_at', 'template_diff',
+			/* called by them and by views */
+			'passes_gate', 'weighted_total', 'rubric_weights', 'weights_version', 'adjusted_total',
+			'line_hunks', 'rubric_changes', 'raise_faults']),
 
 		('scorer', 'EXECUTE', ARRAY[
 			'canonical_profile', 'ingest_profile', 'ingest_profiles',
-			'score_profile', 'score_profiles', 'explain_score', 'retry_job', 'cancel_job']),
+			'verify_payload', 'verify_profile', 'check_compatibility', 'score_pipeline',
+			'score_profile', 'score_profiles', 'explain_score', 'retry_job', 'cancel_job', 'review_score',
+			'count_tokens', 'tokens_of']),
 
 		('operator', 'SELECT', ARRAY[
 			'payloads', 'llm_providers', 'provider_blocks', 'workers', 'home', 'pause',
@@ -32,13 +38,13 @@ BEGIN ATOMIC
 			'roles', 'sources', 'source_mappings', 'companies', 'prompt_templates']),
 		('operator', 'DELETE', ARRAY['profiles']),
 		('operator', 'EXECUTE', ARRAY[
-			'pause_worker', 'resume_worker', 'unblock_provider',
-			'activate_template',
+			'pause_worker', 'resume_worker', 'unblock_provider', 'rebuild_profile_scores', 'retotal',
+			'activate_template', 'restore_template_version',
 			'worker_slots', 'worker_problem', 'worker_reason', 'live_workers',
 			'account_states', 'home_problem', 'this_home',
 			/* called by defaults, triggers, checks and generated columns */
 			'uuid_v7', 'outer_user', 'is_restoring', 'mapping_fault',
-			'raise_faults', 'template_faults']),
+			'template_faults']),
 
 		('worker', 'SELECT', ARRAY[
 			'roles', 'profiles', 'experiences', 'educations', 'companies',
@@ -46,7 +52,7 @@ BEGIN ATOMIC
 		('worker', 'SELECT, INSERT, UPDATE, DELETE', ARRAY['workers', 'provider_blocks', 'latest_scores']),
 		('worker', 'SELECT, INSERT, UPDATE', ARRAY['scoring_jobs', 'scoring_attempts', 'spend_daily']),
 		('worker', 'EXECUTE', ARRAY[
-			'run_once', 'uuid_v7', 'outer_user', 'is_restoring', 'settle_dependents', 'home_problem', 'this_home']);
+			'run_once', 'uuid_v7', 'outer_user', 'is_restoring', 'settle_dependents', 'passes_gate', 'home_problem', 'this_home']);
 END;
 COMMENT ON FUNCTION linkedin_ingest.access_rules() IS
 	'internal: what each level of grant_access() adds; EXECUTE is on functions, all else on tables and views';

@@ -163,7 +163,7 @@ COMMENT ON COLUMN linkedin_ingest.llm_models.token_parameter IS 'name of the cap
 COMMENT ON COLUMN linkedin_ingest.llm_models.supports_json_schema IS 'whether a strict schema is sent';
 COMMENT ON COLUMN linkedin_ingest.llm_models.supports_temperature IS 'whether a temperature is sent; an explicit one for a model that takes none is refused';
 COMMENT ON COLUMN linkedin_ingest.llm_models.reasoning_effort IS 'sent when not null';
-COMMENT ON COLUMN linkedin_ingest.llm_models.encoding IS 'tokenizer; null: tokens are estimated';
+COMMENT ON COLUMN linkedin_ingest.llm_models.encoding IS 'vocabulary by which tokens are counted: o200k_base or cl100k_base; another or null: they are estimated';
 COMMENT ON COLUMN linkedin_ingest.llm_models.sunset_on IS 'last day on which jobs for it are taken; null: none known';
 COMMENT ON COLUMN linkedin_ingest.llm_models.replacement IS 'model to use instead; never switched to silently';
 COMMENT ON COLUMN linkedin_ingest.llm_models.last_seen_at IS 'when the provider last listed it';

@@ -179,6 +179,18 @@ COMMENT ON FUNCTION linkedin_ingest.resolve_ask(text, uuid, text, text, int, num
 	'internal: checks the arguments that every scoring function has and resolves template, model and provider; faults: those the caller has found';
 
 /*
+ * The gate of a compatibility check: a job that waits for one runs only if the
+ * role of the job passes, whether the check completes before or after the job
+ * is made.  src/score/compatibility.h has the same figure.
+ */
+CREATE FUNCTION linkedin_ingest.passes_gate(parsed_score jsonb, role text) RETURNS boolean
+	LANGUAGE sql IMMUTABLE PARALLEL SAFE
+	RETURN coalesce(CASE jsonb_typeof(parsed_score #> ARRAY['roles', role, 'confidence'])
+		WHEN 'number' THEN (parsed_score #>> ARRAY['roles', role, 'confidence'])::numeric >= 0.40 END, false);
+COMMENT ON FUNCTION linkedin_ingest.passes_gate(jsonb, text) IS
+	'whether a compatibility answer rates a role with a confidence of at least 0.40; false for a role that it does not rate';
+
+/*
  * Every job is made here, whoever asks for it, a batch in one statement.
  *
  * The rows of the profiles are locked first, in the order of their ids.  All
@@ -210,7 +222,10 @@ BEGIN
 		WHERE p.id = ANY (profile_ids) ORDER BY p.id FOR NO KEY UPDATE;
 
 	IF FOUND AND after_job IS NOT NULL THEN
-		SELECT j.profile_id, j.status INTO predecessor
+		SELECT j.profile_id, j.status,
+			j.stage = 'compatibility' AND j.status = 'completed' AND ask.role IS NOT NULL
+				AND NOT linkedin_ingest.passes_gate(j.parsed_score, ask.role) AS refused
+		INTO predecessor
 		FROM linkedin_ingest.scoring_jobs j WHERE j.id = create_jobs.after_job FOR SHARE;
 		IF NOT FOUND THEN
 			RAISE EXCEPTION 'job % not found', after_job
@@ -224,6 +239,12 @@ BEGIN
 			RAISE EXCEPTION 'job % is %', after_job, predecessor.status
 				USING ERRCODE = '55000', COLUMN = 'after_job',
 					  HINT = 'Use retry_job() on it first.';
+		END IF;
+		IF predecessor.refused THEN
+			RAISE EXCEPTION 'role "%" has not passed the gate of job %', ask.role, after_job
+				USING ERRCODE = '55000', COLUMN = 'after_job',
+					  DETAIL = 'The confidence is below 0.40.',
+					  HINT = 'Leave after_job out to score the person all the same.';
 		END IF;
 		IF predecessor.status <> 'completed' THEN
 			due := 'infinity';
@@ -283,6 +304,34 @@ END
 $$;
 COMMENT ON FUNCTION linkedin_ingest.create_jobs(uuid[], linkedin_ingest.ask, int, timestamptz, text, uuid) IS
 	'internal: makes one job per profile, in input order; a faulty row gets error_code and error instead of job_id';
+
+CREATE FUNCTION linkedin_ingest.create_job(profile_id uuid, ask linkedin_ingest.ask, priority int,
+										   run_at timestamptz, unique_key text, after_job uuid) RETURNS uuid
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+	SET search_path = pg_catalog, pg_temp
+	AS $$
+DECLARE
+	made record;
+BEGIN
+	LOOP
+		SELECT c.* INTO made
+		FROM linkedin_ingest.create_jobs(ARRAY[profile_id], ask, priority, run_at, unique_key, after_job) c;
+		EXIT WHEN made.job_id IS NOT NULL;
+		IF made.error_code IS NOT NULL THEN
+			IF made.detail IS NULL THEN
+				RAISE EXCEPTION '%', made.error
+					USING ERRCODE = made.error_code, COLUMN = 'profile_id';
+			END IF;
+			RAISE EXCEPTION '%', made.error
+				USING ERRCODE = made.error_code, COLUMN = 'profile_id', DETAIL = made.detail,
+					  HINT = 'The setting linkedin_ingest.max_jobs_per_profile_per_hour is the limit.';
+		END IF;
+	END LOOP;
+	RETURN made.job_id;
+END
+$$;
+COMMENT ON FUNCTION linkedin_ingest.create_job(uuid, linkedin_ingest.ask, int, timestamptz, text, uuid) IS
+	'internal: makes one job, or raises what create_jobs() says of it';
 
 CREATE FUNCTION linkedin_ingest.job_faults(priority int, run_at timestamptz, unique_key text, after_job uuid)
 	RETURNS text[]
@@ -413,7 +462,7 @@ CREATE FUNCTION linkedin_ingest.score_profile(profile_id uuid, role text DEFAULT
 DECLARE
 	faults text[];
 	ask linkedin_ingest.ask;
-	made record;
+	job_id uuid;
 BEGIN
 	priority := coalesce(priority, 0);
 	run_at := coalesce(run_at, now());
@@ -422,22 +471,9 @@ BEGIN
 		faults := faults || 'profile_id: missing: profile_id must be given'::text;
 	END IF;
 	ask := linkedin_ingest.resolve_ask(role, template_id, prompt, model, max_tokens, temperature, samples, faults);
-	LOOP
-		SELECT c.* INTO made
-		FROM linkedin_ingest.create_jobs(ARRAY[profile_id], ask, priority, run_at, unique_key, after_job) c;
-		EXIT WHEN made.job_id IS NOT NULL;
-		IF made.error_code IS NOT NULL THEN
-			IF made.detail IS NULL THEN
-				RAISE EXCEPTION '%', made.error
-					USING ERRCODE = made.error_code, COLUMN = 'profile_id';
-			END IF;
-			RAISE EXCEPTION '%', made.error
-				USING ERRCODE = made.error_code, COLUMN = 'profile_id', DETAIL = made.detail,
-					  HINT = 'The setting linkedin_ingest.max_jobs_per_profile_per_hour is the limit.';
-		END IF;
-	END LOOP;
+	job_id := linkedin_ingest.create_job(profile_id, ask, priority, run_at, unique_key, after_job);
 	PERFORM linkedin_ingest.warn_of_waiting(ask.provider, ask.model);
-	RETURN made.job_id;
+	RETURN job_id;
 END
 $$;
 COMMENT ON FUNCTION linkedin_ingest.score_profile(uuid, text, uuid, text, text, int, numeric, int, timestamptz, int, text, uuid) IS
@@ -477,43 +513,54 @@ COMMENT ON FUNCTION linkedin_ingest.score_profiles(uuid[], text, uuid, text, tex
 
 /*
  * Whatever ends a job calls this in the same transaction.  Jobs that wait for
- * one that has completed are due; those that wait for one that will not
- * complete end with it, and so do those that wait for them.
+ * one that has completed are due, save those for a role that its compatibility
+ * check does not pass; these, and those that wait for one that will not
+ * complete, end with it, and so do those that wait for them.
  */
 CREATE FUNCTION linkedin_ingest.settle_dependents(job_id uuid) RETURNS SETOF uuid
 	LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE
 	SET search_path = pg_catalog, pg_temp
 	AS $$
 DECLARE
-	state text := (SELECT j.status FROM linkedin_ingest.scoring_jobs j WHERE j.id = job_id);
+	job record;
+	code text := 'dependency_failed';
+	message text := 'job %s did not complete';
 	ended uuid[] := ARRAY[job_id];
 BEGIN
-	IF state = 'completed' THEN
+	SELECT j.status, coalesce(j.stage = 'compatibility', false) AS gated, j.parsed_score INTO job
+	FROM linkedin_ingest.scoring_jobs j WHERE j.id = job_id;
+	IF job.status = 'completed' THEN
 		UPDATE linkedin_ingest.scoring_jobs j
 		SET run_at = now()
-		WHERE j.after_job = job_id AND j.status = 'pending' AND j.run_at = 'infinity';
-		RETURN;
-	END IF;
-	IF state NOT IN ('failed', 'cancelled') THEN
+		WHERE j.after_job = job_id AND j.status = 'pending' AND j.run_at = 'infinity'
+			AND (NOT job.gated OR j.role IS NULL OR linkedin_ingest.passes_gate(job.parsed_score, j.role));
+		IF NOT job.gated THEN
+			RETURN;
+		END IF;
+		code := 'gate_not_passed';
+		message := 'job %s rates the role below 0.40';
+	ELSIF job.status NOT IN ('failed', 'cancelled') THEN
 		RETURN;
 	END IF;
 	LOOP
 		WITH cancelled AS (
 			UPDATE linkedin_ingest.scoring_jobs j
 			SET status = 'cancelled', completed_at = clock_timestamp(),
-				error = jsonb_build_object('code', 'dependency_failed',
-					'message', format('job %s did not complete', j.after_job), 'retryable', false,
+				error = jsonb_build_object('code', code,
+					'message', format(message, j.after_job), 'retryable', false,
 					'http_status', NULL, 'attempts', j.attempts, 'at', clock_timestamp())
 			WHERE j.after_job = ANY (ended) AND j.status = 'pending' AND j.run_at = 'infinity'
 			RETURNING j.id)
 		SELECT array_agg(c.id) INTO ended FROM cancelled c;
 		EXIT WHEN ended IS NULL;
 		RETURN QUERY SELECT unnest(ended);
+		code := 'dependency_failed';
+		message := 'job %s did not complete';
 	END LOOP;
 END
 $$;
 COMMENT ON FUNCTION linkedin_ingest.settle_dependents(uuid) IS
-	'internal: releases the jobs that wait for an ended one, or cancels them and whoever waits for them; returns the ids of the cancelled';
+	'internal: releases the jobs that wait for an ended one, or cancels them (also where the gate is not passed) and whoever waits for them; returns the ids of the cancelled';
 
 CREATE FUNCTION linkedin_ingest.cancel_job(job_id uuid) RETURNS boolean
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
@@ -598,6 +645,14 @@ BEGIN
 					 job.run_at = 'infinity') THEN
 		RAISE EXCEPTION 'job % waits for job %, which has not completed', job_id, job.after_job
 			USING ERRCODE = '55000', COLUMN = 'job_id', HINT = 'Use retry_job() on that one.';
+	END IF;
+	IF EXISTS (SELECT FROM linkedin_ingest.scoring_jobs j
+			   WHERE j.id = job.after_job AND j.stage = 'compatibility' AND job.role IS NOT NULL
+				   AND NOT linkedin_ingest.passes_gate(j.parsed_score, job.role)) THEN
+		RAISE EXCEPTION 'role "%" has not passed the gate of job %', job.role, job.after_job
+			USING ERRCODE = '55000', COLUMN = 'job_id',
+				  DETAIL = 'The confidence is below 0.40.',
+				  HINT = 'Use score_profile() to score the person all the same.';
 	END IF;
 	SELECT j.id INTO other FROM linkedin_ingest.scoring_jobs j
 	WHERE j.profile_id = job.profile_id AND j.unique_key = job.unique_key AND j.status IN ('pending', 'processing');
@@ -726,7 +781,7 @@ BEGIN
 		ask.prompt, ask.provider, ask.model, ask.max_tokens, ask.temperature, ask.samples);
 	SELECT m.* INTO known FROM linkedin_ingest.llm_models m WHERE m.model = ask.model;
 
-	ttl := current_setting('linkedin_ingest.cache_ttl', true)::interval;
+	ttl := current_setting('linkedin_ingest.cache_ttl')::interval;
 	IF ttl > '0' THEN
 		SELECT j.id INTO hit FROM linkedin_ingest.scoring_jobs j
 		WHERE j.profile_id = explain_score.profile_id AND j.cache_key = rendered ->> 'cache_key'
@@ -743,6 +798,7 @@ BEGIN
 		'parameters', jsonb_build_object('max_tokens', ask.max_tokens, 'temperature', ask.temperature,
 			'samples', ask.samples, 'reasoning_effort', known.reasoning_effort),
 		'prompt_tokens', rendered -> 'prompt_tokens',
+		'prompt_tokens_exact', rendered -> 'prompt_tokens_exact',
 		'estimated_cost_usd', CASE WHEN hit IS NOT NULL THEN 0
 			ELSE round(ask.samples * ((rendered ->> 'prompt_tokens')::numeric * known.input_usd_per_mtok
 									  + ask.max_tokens * known.output_usd_per_mtok) / 1000000, 8) END,

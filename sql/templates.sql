@@ -175,7 +175,8 @@ BEGIN
 			PERFORM linkedin_ingest.raise_faults(checked.faults);
 		END IF;
 		FOREACH doubt IN ARRAY checked.doubts LOOP
-			RAISE WARNING '%', doubt;
+			RAISE WARNING '%', substr(doubt, length(split_part(doubt, ': ', 1) || split_part(doubt, ': ', 2)) + 5)
+				USING COLUMN = split_part(doubt, ': ', 1);
 		END LOOP;
 	END IF;
 	IF NEW.is_active THEN
@@ -300,6 +301,7 @@ CREATE FUNCTION linkedin_ingest.activate_template(template_id uuid) RETURNS void
 	AS $$
 DECLARE
 	chosen linkedin_ingest.prompt_templates;
+	replaced uuid;
 BEGIN
 	IF template_id IS NULL THEN
 		RAISE EXCEPTION 'template_id must be given' USING ERRCODE = '22023', COLUMN = 'template_id';
@@ -317,9 +319,19 @@ BEGIN
 	ORDER BY t.id FOR UPDATE;
 	UPDATE linkedin_ingest.prompt_templates t SET is_active = false
 	WHERE t.stage = chosen.stage AND t.role IS NOT DISTINCT FROM chosen.role
-		AND t.is_active AND t.id <> chosen.id;
+		AND t.is_active AND t.id <> chosen.id
+	RETURNING t.id INTO replaced;
 	UPDATE linkedin_ingest.prompt_templates t SET is_active = true
 	WHERE t.id = chosen.id AND NOT t.is_active;
+
+	/* One instant in the history too: template_at() never falls between the two. */
+	IF replaced IS NOT NULL THEN
+		UPDATE linkedin_ingest.prompt_template_activations a
+		SET changed_at = (SELECT t.updated_at FROM linkedin_ingest.prompt_templates t WHERE t.id = chosen.id)
+		WHERE a.id = (SELECT x.id FROM linkedin_ingest.prompt_template_activations x
+					  WHERE x.template_id = replaced
+					  ORDER BY x.changed_at DESC, x.id DESC LIMIT 1);
+	END IF;
 END
 $$;
 COMMENT ON FUNCTION linkedin_ingest.activate_template(uuid) IS
@@ -353,6 +365,32 @@ COMMENT ON COLUMN linkedin_ingest.active_templates.activated_at IS 'since when i
 COMMENT ON COLUMN linkedin_ingest.active_templates.activated_by IS 'who made it active';
 COMMENT ON COLUMN linkedin_ingest.active_templates.updated_at IS 'last change of the template';
 
+CREATE FUNCTION linkedin_ingest.recommended_templates(profile_id uuid)
+	RETURNS SETOF linkedin_ingest.prompt_templates
+	LANGUAGE plpgsql STABLE PARALLEL SAFE ROWS 10
+	SET search_path = pg_catalog, pg_temp
+	AS $$
+DECLARE
+	suggested text;
+BEGIN
+	IF profile_id IS NULL THEN
+		RAISE EXCEPTION 'profile_id must be given' USING ERRCODE = '22023', COLUMN = 'profile_id';
+	END IF;
+	SELECT p.suggested_role INTO suggested FROM linkedin_ingest.profiles p
+	WHERE p.id = recommended_templates.profile_id;
+	IF NOT FOUND THEN
+		RAISE EXCEPTION 'profile % not found', profile_id
+			USING ERRCODE = 'P0002', COLUMN = 'profile_id';
+	END IF;
+	RETURN QUERY
+		SELECT t.* FROM linkedin_ingest.prompt_templates t
+		WHERE t.is_active AND (suggested IS NULL OR (t.role = suggested AND t.stage = 'scoring'))
+		ORDER BY array_position(ARRAY['scoring', 'screening', 'compatibility'], t.stage), t.role;
+END
+$$;
+COMMENT ON FUNCTION linkedin_ingest.recommended_templates(uuid) IS
+	'templates to ask about a person with: the active scoring template of the suggested role; without a suggested role all active ones, scoring first';
+
 CREATE FUNCTION linkedin_ingest.render_profile_text(profile_id uuid, blind boolean) RETURNS text
 	LANGUAGE c STABLE STRICT PARALLEL SAFE
 	SET search_path = pg_catalog, pg_temp
@@ -367,4 +405,4 @@ CREATE FUNCTION linkedin_ingest.render_ask(profile_id uuid, role text, stage tex
 	SET search_path = pg_catalog, pg_temp
 	AS 'MODULE_PATHNAME', 'linkedin_ingest_render_ask';
 COMMENT ON FUNCTION linkedin_ingest.render_ask(uuid, text, text, uuid, int, text, text, text, int, numeric, int) IS
-	'internal: what a job with these columns would send: messages, schema, prompt_tokens (an estimate), shortened';
+	'internal: what a job with these columns would send: messages, schema, prompt_tokens and whether they are exact, shortened, cache_key';

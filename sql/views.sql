@@ -11,11 +11,25 @@ COMMENT ON FUNCTION linkedin_ingest.score_band(numeric) IS
 
 CREATE VIEW linkedin_ingest.profile_scores WITH (security_invoker = true) AS
 	SELECT l.profile_id, l.role, l.stage, l.job_id, j.template_id, j.template_version, j.model,
-		j.overall_score, NULL::numeric(5,2) AS reviewed_score, j.overall_score AS effective_score,
-		linkedin_ingest.score_band(j.overall_score) AS band,
-		j.recommended_role, j.needs_review, j.review_reasons, l.completed_at
+		j.overall_score, w.reviewed_score::numeric(5,2) AS reviewed_score,
+		e.effective_score::numeric(5,2) AS effective_score,
+		linkedin_ingest.score_band(e.effective_score) AS band,
+		j.recommended_role, j.needs_review AND r.verdict IS NULL AS needs_review, j.review_reasons,
+		r.verdict, l.completed_at
 	FROM linkedin_ingest.latest_scores l
-	JOIN linkedin_ingest.scoring_jobs j ON j.id = l.job_id;
+	JOIN linkedin_ingest.scoring_jobs j ON j.id = l.job_id
+	LEFT JOIN LATERAL (
+		SELECT x.verdict, x.corrected FROM linkedin_ingest.score_reviews x
+		WHERE x.job_id = l.job_id ORDER BY x.reviewed_at DESC, x.id DESC LIMIT 1) r ON true
+	CROSS JOIN LATERAL (
+		SELECT CASE r.verdict
+			WHEN 'agree' THEN j.overall_score
+			WHEN 'adjust' THEN linkedin_ingest.adjusted_total(j.template_id, j.template_version,
+															  j.parsed_score, r.corrected) END
+	) w (reviewed_score)
+	CROSS JOIN LATERAL (
+		SELECT CASE WHEN r.verdict IS NULL THEN j.overall_score ELSE w.reviewed_score END
+	) e (effective_score);
 COMMENT ON VIEW linkedin_ingest.profile_scores IS 'latest completed score per person, role and stage; free prompts are not in it';
 COMMENT ON COLUMN linkedin_ingest.profile_scores.profile_id IS 'the person';
 COMMENT ON COLUMN linkedin_ingest.profile_scores.role IS 'role; null for compatibility';
@@ -25,12 +39,13 @@ COMMENT ON COLUMN linkedin_ingest.profile_scores.template_id IS 'template asked 
 COMMENT ON COLUMN linkedin_ingest.profile_scores.template_version IS 'its version';
 COMMENT ON COLUMN linkedin_ingest.profile_scores.model IS 'model asked';
 COMMENT ON COLUMN linkedin_ingest.profile_scores.overall_score IS 'total computed from the criteria, 0..100';
-COMMENT ON COLUMN linkedin_ingest.profile_scores.reviewed_score IS 'what a reviewer decided; null: not reviewed';
-COMMENT ON COLUMN linkedin_ingest.profile_scores.effective_score IS 'the reviewed score, else the computed one';
+COMMENT ON COLUMN linkedin_ingest.profile_scores.reviewed_score IS 'the total that the latest review stands for; null: not reviewed, or rejected';
+COMMENT ON COLUMN linkedin_ingest.profile_scores.effective_score IS 'the reviewed score where there is a review, else the computed one; null for a rejected score';
 COMMENT ON COLUMN linkedin_ingest.profile_scores.band IS 'score_band() of the effective score';
 COMMENT ON COLUMN linkedin_ingest.profile_scores.recommended_role IS 'compatibility: the role recommended';
-COMMENT ON COLUMN linkedin_ingest.profile_scores.needs_review IS 'a person should look at it';
+COMMENT ON COLUMN linkedin_ingest.profile_scores.needs_review IS 'a person should look at it, and none has yet';
 COMMENT ON COLUMN linkedin_ingest.profile_scores.review_reasons IS 'why';
+COMMENT ON COLUMN linkedin_ingest.profile_scores.verdict IS 'of the latest review: agree, adjust, reject; null: not reviewed';
 COMMENT ON COLUMN linkedin_ingest.profile_scores.completed_at IS 'when it was completed';
 
 CREATE VIEW linkedin_ingest.score_criteria WITH (security_invoker = true) AS
@@ -40,26 +55,75 @@ CREATE VIEW linkedin_ingest.score_criteria WITH (security_invoker = true) AS
 		c.value ->> 'justification' AS justification,
 		ARRAY(SELECT jsonb_array_elements_text(
 				CASE jsonb_typeof(c.value -> 'evidence') WHEN 'array' THEN c.value -> 'evidence' ELSE '[]' END)) AS quotes,
-		jsonb_path_exists(c.value, '$.grounding[*] ? (@.match == "exact" || @.match == "normalized")') AS grounded
+		CASE jsonb_typeof(c.value -> 'grounded') WHEN 'boolean' THEN (c.value -> 'grounded')::boolean
+			ELSE jsonb_path_exists(c.value, '$.grounding[*] ? (@.match == "exact" || @.match == "normalized")') END AS grounded
 	FROM linkedin_ingest.scoring_jobs j
 	CROSS JOIN LATERAL jsonb_each(
 		CASE jsonb_typeof(j.parsed_score -> 'criteria') WHEN 'object' THEN j.parsed_score -> 'criteria' ELSE '{}' END) c
 	LEFT JOIN linkedin_ingest.prompt_template_versions v
-		ON v.template_id = j.template_id AND v.version = j.template_version
+		ON v.template_id = j.template_id
+			AND v.version = linkedin_ingest.weights_version(j.parsed_score, j.template_version)
 	LEFT JOIN LATERAL jsonb_array_elements(
 		CASE jsonb_typeof(v.rubric) WHEN 'array' THEN v.rubric ELSE '[]' END) r (item) ON r.item ->> 'key' = c.key
 	WHERE j.status = 'completed' AND jsonb_typeof(c.value) = 'object';
-COMMENT ON VIEW linkedin_ingest.score_criteria IS 'one row per completed job and criterion, with the weight of the job''s template version';
+COMMENT ON VIEW linkedin_ingest.score_criteria IS 'one row per completed job and criterion, with the weight that the job''s total is made with';
 COMMENT ON COLUMN linkedin_ingest.score_criteria.job_id IS 'the job';
 COMMENT ON COLUMN linkedin_ingest.score_criteria.profile_id IS 'the person';
 COMMENT ON COLUMN linkedin_ingest.score_criteria.role IS 'role scored for';
 COMMENT ON COLUMN linkedin_ingest.score_criteria.key IS 'criterion';
 COMMENT ON COLUMN linkedin_ingest.score_criteria.title IS 'its title in the rubric';
-COMMENT ON COLUMN linkedin_ingest.score_criteria.weight IS 'its weight in the rubric';
+COMMENT ON COLUMN linkedin_ingest.score_criteria.weight IS 'its weight in the job''s total';
 COMMENT ON COLUMN linkedin_ingest.score_criteria.score IS '0..100; null: the profile does not tell';
 COMMENT ON COLUMN linkedin_ingest.score_criteria.justification IS 'the model''s words';
 COMMENT ON COLUMN linkedin_ingest.score_criteria.quotes IS 'evidence as quoted by the model';
-COMMENT ON COLUMN linkedin_ingest.score_criteria.grounded IS 'whether at least one quote occurs in the text that was sent';
+COMMENT ON COLUMN linkedin_ingest.score_criteria.grounded IS 'whether at least one quote that counts occurs in the text that was sent';
+
+/*
+ * How far people agree with the model.  Each reviewed, not rejected job gives
+ * a pair per criterion that the model has scored: its score, and the corrected
+ * one, or the same where the reviewer left it.  Both are put into the bands 0
+ * (low), 1 (medium), 2 (high) of score_band().  Quadratic weighted kappa is
+ *
+ *		1 - (sum of (m - h)^2) / (the same, expected by chance)
+ *
+ * where chance pairs every m with every h, so that the expected sum over n
+ * pairs is sum(m^2) + sum(h^2) - 2 sum(m) sum(h) / n.
+ */
+CREATE VIEW linkedin_ingest.score_agreement WITH (security_invoker = true) AS
+	WITH latest AS (
+		SELECT DISTINCT ON (x.job_id) x.job_id, x.verdict, x.corrected
+		FROM linkedin_ingest.score_reviews x
+		ORDER BY x.job_id, x.reviewed_at DESC, x.id DESC
+	), pairs AS (
+		SELECT j.template_id, j.role, j.stage, c.key, p.model, p.human,
+			array_position('{low,medium,high}', linkedin_ingest.score_band(p.model)) AS m,
+			array_position('{low,medium,high}', linkedin_ingest.score_band(p.human)) AS h
+		FROM latest r
+		JOIN linkedin_ingest.scoring_jobs j ON j.id = r.job_id
+		CROSS JOIN LATERAL jsonb_each(
+			CASE jsonb_typeof(j.parsed_score -> 'criteria') WHEN 'object' THEN j.parsed_score -> 'criteria' ELSE '{}' END) c
+		CROSS JOIN LATERAL (
+			SELECT (c.value ->> 'score')::numeric,
+				coalesce(r.corrected ->> c.key, c.value ->> 'score')::numeric
+		) p (model, human)
+		WHERE r.verdict <> 'reject' AND p.model IS NOT NULL
+	)
+	SELECT p.template_id, p.role, p.stage, p.key, count(*) AS pairs,
+		count(*) FILTER (WHERE p.m = p.h) AS same_band,
+		round(avg(p.human - p.model), 2) AS mean_correction,
+		round(1 - sum((p.m - p.h) * (p.m - p.h))
+			/ nullif(sum(p.m * p.m + p.h * p.h) - 2 * sum(p.m)::numeric * sum(p.h) / count(*), 0), 4) AS kappa
+	FROM pairs p
+	GROUP BY p.template_id, p.role, p.stage, p.key;
+COMMENT ON VIEW linkedin_ingest.score_agreement IS 'how far reviewers agree with the model, per template and criterion, in the bands low, medium, high; the latest review of each job, rejected ones left out';
+COMMENT ON COLUMN linkedin_ingest.score_agreement.template_id IS 'the template, all its versions';
+COMMENT ON COLUMN linkedin_ingest.score_agreement.role IS 'role scored for';
+COMMENT ON COLUMN linkedin_ingest.score_agreement.stage IS 'stage of the template';
+COMMENT ON COLUMN linkedin_ingest.score_agreement.key IS 'criterion';
+COMMENT ON COLUMN linkedin_ingest.score_agreement.pairs IS 'reviewed jobs in which the model scored the criterion';
+COMMENT ON COLUMN linkedin_ingest.score_agreement.same_band IS 'those where model and reviewer are in one band';
+COMMENT ON COLUMN linkedin_ingest.score_agreement.mean_correction IS 'mean of the reviewer''s score less the model''s; what was left counts 0';
+COMMENT ON COLUMN linkedin_ingest.score_agreement.kappa IS 'quadratic weighted kappa: 1 is agreement, 0 is chance, below 0 is worse; null when all are in one band';
 
 /*
  * The views below are for operators.  They are built on functions over shared

@@ -142,7 +142,7 @@ define_job_settings(void)
 							 &li_default_temperature, 0.1, 0, 2,
 							 PGC_SUSET, 0, NULL, NULL, NULL);
 	DefineCustomIntVariable("linkedin_ingest.max_prompt_tokens",
-							"Sets the estimated length beyond which a profile is shortened.", NULL,
+							"Sets the tokens of a prompt beyond which the profile in it is shortened.", NULL,
 							&li_max_prompt_tokens, 15000, 1000, INT_MAX,
 							PGC_SUSET, 0, NULL, NULL, NULL);
 	DefineCustomIntVariable("linkedin_ingest.max_jobs_per_profile_per_hour",

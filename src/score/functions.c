@@ -21,10 +21,12 @@
 #include "score/question.h"
 #include "score/task.h"
 #include "score/template_check.h"
+#include "score/titles.h"
 
 PG_FUNCTION_INFO_V1(linkedin_ingest_render_profile_text);
 PG_FUNCTION_INFO_V1(linkedin_ingest_render_ask);
 PG_FUNCTION_INFO_V1(linkedin_ingest_template_faults);
+PG_FUNCTION_INFO_V1(linkedin_ingest_executive_indicators);
 
 /* Argument "n" as its type's text; NULL for null. */
 static char *
@@ -128,10 +130,12 @@ linkedin_ingest_render_ask(PG_FUNCTION_ARGS)
 	append_message(&json, "system", ask.system_text);
 	append_message(&json, "user", ask.user_text[0]);
 	append_message(&json, "user", ask.user_text[1]);
-	appendStringInfo(&json, "],\"schema\":%s,\"prompt_tokens\":%d,\"shortened\":[",
-					 ask.schema != NULL ? ask.schema : "null", li_question_tokens(question));
+	appendStringInfo(&json, "],\"schema\":%s,\"prompt_tokens\":%d,\"prompt_tokens_exact\":%s,"
+					 "\"shortened\":[",
+					 ask.schema != NULL ? ask.schema : "null", li_question_tokens(question),
+					 li_question_tokens_exact(question) ? "true" : "false");
 	append_shortened(&json, question);
-	appendStringInfoString(&json, "]}");
+	appendStringInfo(&json, "],\"cache_key\":\"%s\"}", ask.cache_key);
 	PG_RETURN_DATUM(DirectFunctionCall1(jsonb_in, CStringGetDatum(json.data)));
 }
 
@@ -170,4 +174,19 @@ linkedin_ingest_template_faults(PG_FUNCTION_ARGS)
 	values[0] = text_array(&faults);
 	values[1] = text_array(&doubts);
 	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), values, nulls)));
+}
+
+/* executive_indicators(title text) -> text[] */
+Datum
+linkedin_ingest_executive_indicators(PG_FUNCTION_ARGS)
+{
+	const char *found[LI_TITLE_INDICATORS];
+	Datum		words[LI_TITLE_INDICATORS];
+	int			n = li_title_indicators(text_to_cstring(PG_GETARG_TEXT_PP(0)), found);
+
+	if (n == 0)
+		PG_RETURN_POINTER(construct_empty_array(TEXTOID));
+	for (int i = 0; i < n; i++)
+		words[i] = CStringGetTextDatum(found[i]);
+	PG_RETURN_POINTER(construct_array(words, n, TEXTOID, -1, false, TYPALIGN_INT));
 }

@@ -305,7 +305,8 @@ li_load_facts(const char *role, const char *model, LiFacts *facts)
 {
 	static LiStatement statement = {
 		"SELECT m.max_output_tokens, m.supports_json_schema,"
-		" (SELECT r.title FROM linkedin_ingest.roles r WHERE r.role = $1)"
+		" (SELECT r.title FROM linkedin_ingest.roles r WHERE r.role = $1),"
+		" m.token_parameter, m.reasoning_effort, m.encoding"
 		" FROM (SELECT $2 AS model) j"
 		" LEFT JOIN linkedin_ingest.llm_models m ON m.model = j.model",
 		2, {TEXTOID, TEXTOID}
@@ -320,6 +321,9 @@ li_load_facts(const char *role, const char *model, LiFacts *facts)
 	facts->max_output_tokens = int_at(0, 1);
 	facts->json_schema = bool_at(0, 2);
 	facts->role_title = text_at(0, 3);
+	facts->token_parameter = text_at(0, 4);
+	facts->reasoning_effort = text_at(0, 5);
+	facts->encoding = text_at(0, 6);
 	done_rows();
 }
 

@@ -21,6 +21,9 @@ typedef struct LiFacts
 {
 	int			max_output_tokens;	/* 0: not known */
 	bool		json_schema;	/* the model follows strict schemas */
+	const char *token_parameter;	/* NULL: not known */
+	const char *reasoning_effort;	/* NULL: not sent */
+	const char *encoding;		/* how tokens are counted; NULL: not known */
 	const char *role_title;		/* NULL: no role */
 } LiFacts;
 

@@ -440,6 +440,17 @@ li_profile_text_new(const LiProfile *profile, bool blind)
 	return text;
 }
 
+LiProfileText *
+li_profile_text_copy(const LiProfileText *text)
+{
+	LiProfileText *copy = palloc(sizeof(LiProfileText));
+
+	*copy = *text;
+	copy->parts = palloc(text->room * sizeof(Part));
+	memcpy(copy->parts, text->parts, text->n * sizeof(Part));
+	return copy;
+}
+
 const LiProfileValues *
 li_profile_text_values(const LiProfileText *text)
 {

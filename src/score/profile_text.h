@@ -85,6 +85,9 @@ typedef struct LiShortened
  */
 extern LiProfileText *li_profile_text_new(const LiProfile *profile, bool blind);
 
+/* One that can be shortened on its own; the texts in it are shared. */
+extern LiProfileText *li_profile_text_copy(const LiProfileText *text);
+
 extern const LiProfileValues *li_profile_text_values(const LiProfileText *text);
 
 /* Characters of substance: labels and the name are none. */

@@ -236,9 +236,3 @@ li_prompt_reask(const char *prompt, const char *code, const char *path)
 					"Answer in full with one JSON object of the required form.",
 					prompt, code, at ? " at " : "", at ? path : "");
 }
-
-int
-li_prompt_tokens(size_t bytes)
-{
-	return (int) Min((bytes + 2) / 3, PG_INT32_MAX);
-}

@@ -50,9 +50,6 @@ extern size_t li_prompt_fence_size(const char *nonce);
 /* The second message with the sentence that names a fault; path may be NULL. */
 extern char *li_prompt_reask(const char *prompt, const char *code, const char *path);
 
-/* Tokens of so many bytes: an estimate, bytes / 3 rounded up. */
-extern int	li_prompt_tokens(size_t bytes);
-
 /* Sent where a template or a free prompt gives no system text. */
 extern const char li_prompt_system_default[];
 

@@ -9,7 +9,13 @@
 
 #include "score/question.h"
 
-#define NONCE_BYTES 12
+#define NONCE_DIGITS 24
+
+/* What a chat adds to the tokens of roles and contents. */
+#define CHAT_TOKENS 3
+#define MESSAGE_TOKENS 3
+#define ROLE_TOKENS 1			/* "system", "user" */
+#define MESSAGES	3
 
 struct LiQuestion
 {
@@ -18,25 +24,52 @@ struct LiQuestion
 	const char *schema;			/* NULL: none */
 	LiProfileText *profile;
 	const char *profile_text;
-	char		nonce[NONCE_BYTES * 2 + 1];
+	const LiRanks *encoding;	/* NULL: tokens are estimated */
+	int			chat_tokens;	/* beside the contents; 0 in an estimate */
+	char		nonce[NONCE_DIGITS + 1];
 };
 
+/*
+ * Decimal digits, because every three of them are one token: with another nonce
+ * the question is as long, so what is told beforehand holds, and a profile is
+ * shortened in the same places each time.
+ */
 static void
 make_nonce(char *nonce)
 {
-	uint8		bytes[NONCE_BYTES];
+	int			n = 0;
 
-	if (!pg_strong_random(bytes, sizeof(bytes)))
-		ereport(ERROR,
-				(errcode(ERRCODE_INTERNAL_ERROR),
-				 errmsg("could not generate random values")));
-	for (int i = 0; i < NONCE_BYTES; i++)
-		snprintf(nonce + i * 2, 3, "%02x", bytes[i]);
+	while (n < NONCE_DIGITS)
+	{
+		uint8		bytes[NONCE_DIGITS];
+
+		if (!pg_strong_random(bytes, sizeof(bytes)))
+			ereport(ERROR,
+					(errcode(ERRCODE_INTERNAL_ERROR),
+					 errmsg("could not generate random values")));
+		for (int i = 0; i < NONCE_DIGITS && n < NONCE_DIGITS; i++)
+		{
+			/* so that no digit is likelier than another */
+			if (bytes[i] < 250)
+				nonce[n++] = '0' + bytes[i] % 10;
+		}
+	}
+	nonce[n] = '\0';
+}
+
+/* Seen in what providers bill: one less from gpt-5 on. */
+static int
+chat_tokens(const char *model)
+{
+	bool		newer = strncmp(model, "gpt-", 4) == 0 && atoi(model + 4) >= 5;
+
+	return CHAT_TOKENS + MESSAGES * (MESSAGE_TOKENS + ROLE_TOKENS) - (newer ? 1 : 0);
 }
 
 LiQuestion *
 li_question_new(const LiTemplate *template, const LiPromptValues *values,
-				LiProfileText *text, const char *schema)
+				LiProfileText *text, const char *schema,
+				const char *model, const LiRanks *encoding)
 {
 	LiQuestion *question = palloc0(sizeof(LiQuestion));
 	const char *system_text = template->system_text;
@@ -61,7 +94,21 @@ li_question_new(const LiTemplate *template, const LiPromptValues *values,
 	question->profile = text;
 	question->profile_text = li_profile_text_write(text);
 	make_nonce(question->nonce);
+
+	question->encoding = encoding;
+	question->chat_tokens = encoding != NULL ? chat_tokens(model) : 0;
 	return question;
+}
+
+LiQuestion *
+li_question_copy(const LiQuestion *question)
+{
+	LiQuestion *copy = palloc(sizeof(LiQuestion));
+
+	*copy = *question;
+	copy->profile = li_profile_text_copy(question->profile);
+	make_nonce(copy->nonce);
+	return copy;
 }
 
 /* Bytes of all messages without the profile text. */
@@ -70,6 +117,31 @@ fixed_size(const LiQuestion *question)
 {
 	return strlen(question->system_text) + strlen(question->prompt) +
 		li_prompt_fence_size(question->nonce);
+}
+
+static size_t
+whole_size(const LiQuestion *question)
+{
+	return fixed_size(question) + strlen(question->profile_text);
+}
+
+/* Tokens of all but the third message's content, and of that. */
+static int
+fixed_tokens(const LiQuestion *question)
+{
+	return question->chat_tokens +
+		li_count_tokens(question->encoding, question->system_text, strlen(question->system_text)) +
+		li_count_tokens(question->encoding, question->prompt, strlen(question->prompt));
+}
+
+static int
+fenced_tokens(const LiQuestion *question)
+{
+	char	   *fenced = li_prompt_fence(question->profile_text, question->nonce);
+	int			tokens = li_count_tokens(question->encoding, fenced, strlen(fenced));
+
+	pfree(fenced);
+	return tokens;
 }
 
 /* Shortens the profile so that all messages have at most "max" bytes. */
@@ -84,19 +156,35 @@ shorten_to(LiQuestion *question, size_t max)
 	return true;
 }
 
+/*
+ * Bytes are cut and tokens are to go, so each step takes as many bytes as the
+ * tokens in excess have on average in the profile; two or three steps do.
+ */
 void
 li_question_fit(LiQuestion *question, int max_tokens)
 {
-	if (li_question_tokens(question) > max_tokens)
-		shorten_to(question, (size_t) max_tokens * 3);
+	int			fixed;
+	int			fenced;
+
+	/* no token is shorter than a byte: most questions need not be counted */
+	if (whole_size(question) + question->chat_tokens <= max_tokens)
+		return;
+	fixed = fixed_tokens(question);
+	while ((fenced = fenced_tokens(question)) > max_tokens - fixed)
+	{
+		size_t		size = whole_size(question);
+		double		average = (double) strlen(question->profile_text) / fenced;
+		size_t		excess = (fixed + fenced - max_tokens) * average + 1;
+
+		if (!shorten_to(question, size > excess ? size - excess : 0))
+			break;
+	}
 }
 
 bool
 li_question_shrink(LiQuestion *question, int percent)
 {
-	size_t		size = fixed_size(question) + strlen(question->profile_text);
-
-	return shorten_to(question, size / 100 * percent);
+	return shorten_to(question, whole_size(question) / 100 * percent);
 }
 
 void
@@ -125,5 +213,11 @@ li_question_profile_text(const LiQuestion *question)
 int
 li_question_tokens(const LiQuestion *question)
 {
-	return li_prompt_tokens(fixed_size(question) + strlen(question->profile_text));
+	return fixed_tokens(question) + fenced_tokens(question);
+}
+
+bool
+li_question_tokens_exact(const LiQuestion *question)
+{
+	return question->encoding != NULL;
 }

@@ -20,6 +20,7 @@
 #include "utils/timestamp.h"
 
 #include "score/answer.h"
+#include "score/cache_key.h"
 #include "score/compatibility.h"
 #include "score/evidence.h"
 #include "score/injection.h"
@@ -27,6 +28,7 @@
 #include "score/prompt.h"
 #include "score/question.h"
 #include "score/result.h"
+#include "score/samples.h"
 #include "score/task.h"
 #include "settings.h"
 
@@ -39,9 +41,13 @@
 
 typedef struct ScoringState
 {
-	LiQuestion *question;
+	const LiQuestion *opened;	/* never shortened: samples start with it */
+	LiQuestion *question;		/* as asked now; of its own once it is shortened */
 	LiAnswerForm form;
 	const char **weights;		/* LI_ANSWER_RUBRIC: per key */
+	const char *temperature;
+	const char *cache_key;
+	int			first_max_tokens;
 	int			max_tokens;
 	int			max_output_tokens;	/* of the model; 0: not known */
 	LiEvidence *evidence;		/* over the profile text of the latest call */
@@ -88,6 +94,17 @@ copy_form(ScoringState *state, const LiTemplate *template, const LiFacts *facts)
 	form->keys = keys;
 }
 
+/* The question as it is asked first. */
+static void
+ask_first(ScoringState *state, LiAsk *ask)
+{
+	state->max_tokens = state->first_max_tokens;
+	li_question_ask(state->question, NULL, NULL, ask);
+	ask->max_tokens = state->max_tokens;
+	ask->temperature = state->temperature;
+	ask->cache_key = state->cache_key;
+}
+
 static void *
 scoring_open(const LiJob *job, LiAsk *ask, LiOutcome *outcome)
 {
@@ -125,7 +142,8 @@ scoring_open(const LiJob *job, LiAsk *ask, LiOutcome *outcome)
 	}
 
 	copy_form(state, template, &facts);
-	state->max_tokens = job->max_tokens;
+	state->temperature = job->temperature;
+	state->first_max_tokens = job->max_tokens;
 	state->max_output_tokens = facts.max_output_tokens;
 
 	text = li_profile_text_new(profile, template->blind);
@@ -144,12 +162,34 @@ scoring_open(const LiJob *job, LiAsk *ask, LiOutcome *outcome)
 	}
 	state->question = li_question_new(template, &values, text,
 									  template->kind == LI_ANSWER_COMPATIBILITY ?
-									  state->form.schema : template->schema);
+									  state->form.schema : template->schema,
+									  job->model, li_encoding_find(facts.encoding));
 	li_question_fit(state->question, li_max_prompt_tokens);
-	li_question_ask(state->question, NULL, NULL, ask);
-	ask->max_tokens = job->max_tokens;
-	ask->temperature = job->temperature;
+	state->opened = state->question;
+	ask_first(state, ask);
+	state->cache_key = li_cache_key(job, &facts, ask,
+									li_question_profile_text(state->question), &state->form);
+	ask->cache_key = state->cache_key;
 	return state;
+}
+
+/* Shares what never changes; nonce, shortening and re-asking are its own. */
+static void *
+scoring_sample(void *opaque, LiAsk *ask)
+{
+	const ScoringState *state = opaque;
+	ScoringState *sample = palloc0(sizeof(ScoringState));
+
+	sample->opened = state->opened;
+	sample->question = li_question_copy(state->opened);
+	sample->form = state->form;
+	sample->weights = state->weights;
+	sample->temperature = state->temperature;
+	sample->cache_key = state->cache_key;
+	sample->first_max_tokens = state->first_max_tokens;
+	sample->max_output_tokens = state->max_output_tokens;
+	ask_first(sample, ask);
+	return sample;
 }
 
 const LiQuestion *
@@ -197,6 +237,8 @@ read_too_long(ScoringState *state, LiAsk *again, LiOutcome *outcome)
 {
 	bool		shorter = false;
 
+	if (state->question == state->opened)
+		state->question = li_question_copy(state->opened);
 	if (!state->shrunk)
 		shorter = li_question_shrink(state->question, SHRINK_PERCENT);
 	if (!shorter)
@@ -294,17 +336,52 @@ now_text(void)
 					tm->tm_mday, tm->tm_hour, tm->tm_min, tm->tm_sec, ms);
 }
 
+/* Fills *result from what an answer says. */
+static void
+fill_result(const ScoringState *state, const LiStored *stored, LiResult *result)
+{
+	const LiProfileText *text = li_question_profile(state->question);
+	const LiJudgement *judgement = &stored->judgement;
+	const char **reasons = palloc0((MAX_REASONS + 1) * sizeof(char *));
+	int			n = 0;
+
+	if (judgement->ungrounded)
+		reasons[n++] = "ungrounded";
+	if (judgement->unscored)
+		reasons[n++] = "missing_criterion";
+	if (stored->injection)
+		reasons[n++] = "injection_suspected";
+	if (stored->spread)
+		reasons[n++] = "spread";
+	if (stored->shortened)
+		reasons[n++] = "profile_truncated";
+	if (li_profile_text_substance(text) < LOW_INFORMATION)
+		reasons[n++] = "low_information";
+	Assert(n <= MAX_REASONS);
+
+	memset(result, 0, sizeof(*result));
+	result->parsed_score = stored->parsed_score;
+	if (result->parsed_score == NULL)
+		ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory")));
+	if (state->form.kind == LI_ANSWER_RUBRIC)
+		result->overall_score = weighted_total(state, judgement->scores);
+	else if (judgement->overall != NULL)
+		result->overall_score = numeric_rounded(numeric_of(judgement->overall));
+	result->recommended_role = judgement->recommended_role;
+	result->needs_review = n > 0;
+	result->review_reasons = n > 0 ? reasons : NULL;
+}
+
 /* Fills *result from an accepted answer. */
 static void
 complete(ScoringState *state, const LiAnswer *answer, const LiJudgement *judgement,
 		 LiResult *result)
 {
 	const LiProfileText *text = li_question_profile(state->question);
-	const char **reasons = palloc0((MAX_REASONS + 1) * sizeof(char *));
 	const char *kinds[LI_INJECTION_KINDS];
 	LiShortened *shortened;
 	LiResultFacts facts = {0};
-	int			n = 0;
+	LiStored	stored = {.judgement = *judgement};
 
 	facts.model = answer->model;
 	facts.finish_reason = answer->finish_reason;
@@ -318,29 +395,10 @@ complete(ScoringState *state, const LiAnswer *answer, const LiJudgement *judgeme
 		kinds[facts.n_injection++] = "hidden_text";
 	facts.injection = kinds;
 
-	if (judgement->ungrounded)
-		reasons[n++] = "ungrounded";
-	if (judgement->unscored)
-		reasons[n++] = "missing_criterion";
-	if (facts.n_injection > 0)
-		reasons[n++] = "injection_suspected";
-	if (facts.n_shortened > 0)
-		reasons[n++] = "profile_truncated";
-	if (li_profile_text_substance(text) < LOW_INFORMATION)
-		reasons[n++] = "low_information";
-	Assert(n <= MAX_REASONS);
-
-	memset(result, 0, sizeof(*result));
-	result->parsed_score = li_result_write(judgement, &facts);
-	if (result->parsed_score == NULL)
-		ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory")));
-	if (state->form.kind == LI_ANSWER_RUBRIC)
-		result->overall_score = weighted_total(state, judgement->scores);
-	else if (judgement->overall != NULL)
-		result->overall_score = numeric_rounded(numeric_of(judgement->overall));
-	result->recommended_role = judgement->recommended_role;
-	result->needs_review = n > 0;
-	result->review_reasons = n > 0 ? reasons : NULL;
+	stored.injection = facts.n_injection > 0;
+	stored.shortened = facts.n_shortened > 0;
+	stored.parsed_score = li_result_write(judgement, &facts);
+	fill_result(state, &stored, result);
 }
 
 static void
@@ -384,8 +442,51 @@ scoring_read(void *opaque, const LiAnswer *answer, LiAsk *again,
 	set_outcome(outcome, LI_OK, NULL, NULL);
 }
 
+static bool
+scoring_agree(void *opaque, const char *const *parsed, int n)
+{
+	const ScoringState *state = opaque;
+
+	return li_samples_agree(&state->form, parsed, n);
+}
+
+static void
+scoring_combine(void *opaque, const char *const *parsed, int n, LiResult *result)
+{
+	static const char *const unreadable[] = {"missing_criterion", NULL};
+	const ScoringState *state = opaque;
+	LiStored	stored;
+
+	if (li_samples_combine(&state->form, parsed, n, &stored))
+	{
+		fill_result(state, &stored, result);
+		return;
+	}
+	/* only an older library's answers can be all of another form */
+	memset(result, 0, sizeof(*result));
+	result->parsed_score = "{}";
+	result->needs_review = true;
+	result->review_reasons = unreadable;
+}
+
+static bool
+scoring_reuse(void *opaque, const char *parsed, LiResult *result)
+{
+	const ScoringState *state = opaque;
+	LiStored	stored;
+
+	if (!li_stored_reuse(&state->form, parsed, &stored))
+		return false;
+	fill_result(state, &stored, result);
+	return true;
+}
+
 const LiTaskKind li_scoring_task = {
 	.name = "scoring",
 	.open = scoring_open,
+	.sample = scoring_sample,
 	.read = scoring_read,
+	.agree = scoring_agree,
+	.combine = scoring_combine,
+	.reuse = scoring_reuse,
 };

@@ -21,46 +21,82 @@
 #include "score/schema.h"
 #include "score/template_check.h"
 
-/* A rubric may not weigh what the law protects. */
+/*
+ * A rubric may not weigh what the law protects.  Words stand in small letters,
+ * one space between two; found are whole words alone.
+ */
 static const char *const protected_words[] = {
-	"age", "ages", "gender", "genders", "sex", "race", "racial", "ethnicity", "ethnic",
-	"religion", "religious", "nationality", "disability", "disabilities", "pregnancy",
-	"pregnant", "marital status", "marriage", "sexual orientation", "skin colour",
-	"skin color"
+	"age", "ages", "date of birth", "year of birth",
+	"gender", "genders", "sex", "sexes", "male", "males", "female", "females",
+	"race", "races", "racial", "ethnicity", "ethnic", "national origin",
+	"religion", "religions", "religious", "nationality", "nationalities",
+	"disability", "disabilities", "pregnancy", "pregnancies", "pregnant",
+	"marital status", "marriage", "unmarried",
+	"sexual orientation", "sexual orientations", "homosexual", "heterosexual",
+	"skin colour", "skin color"
 };
 
-/* Uses of these words that mean something else. */
+/*
+ * Uses of these words that mean something else.  "age of" does as well, unless
+ * the age is a person's.
+ */
 static const char *const harmless[] = {
-	"race condition", "race conditions", "age of", "ages of"
+	"race condition", "race conditions", "race to", "race for", "race against",
+	"races to", "arms race", "data race", "data races", "rat race",
+	"age of", "ages of", "digital age", "information age", "cloud age", "ai age", "modern age"
+};
+static const char *const personal[] = {
+	"age of candidate", "age of candidates", "age of the candidate", "age of the candidates",
+	"age of applicant", "age of applicants", "age of the applicant", "age of the applicants",
+	"age of person", "age of the person", "age of a person", "age of people"
 };
 
 /* Words that stand in for them. */
 static const char *const proxies[] = {
-	"graduation year", "year of graduation", "digital native", "digital natives",
-	"culture fit", "cultural fit", "native speaker", "native speakers", "recent graduate",
-	"mother tongue"
+	"graduation year", "graduation years", "graduation date", "year of graduation",
+	"recent graduate", "recent graduates", "digital native", "digital natives",
+	"culture fit", "cultural fit", "native speaker", "native speakers",
+	"native english", "mother tongue"
 };
 
-/* Does "phrase" stand at "p" and end there as a word? */
-static bool
+/* The bytes of "phrase" as it stands at "p"; 0 when it does not end there as a word. */
+static int
 stands_at(const char *p, const char *phrase)
 {
-	size_t		len = strlen(phrase);
+	const char *start = p;
 	uint32		cp;
 
-	for (size_t i = 0; i < len; i++)
+	for (; *phrase != '\0'; phrase++)
 	{
-		char		c = p[i];
+		int			gap = strspn(p, "_- \t\r\n");
 
-		if (c == '_' || c == '-' || c == '\n')
-			c = ' ';
-		if (pg_tolower((unsigned char) c) != (unsigned char) phrase[i])
-			return false;
+		if (*phrase == ' ' && gap > 0)
+			p += gap;
+		else if (pg_tolower((unsigned char) *p) == (unsigned char) *phrase)
+			p++;
+		else
+			return 0;
 	}
-	if (p[len] == '\0')
-		return true;
-	li_char_read(p + len, p + len + strlen(p + len), &cp);
-	return !li_char_is_word(cp);
+	if (*p != '\0')
+	{
+		li_char_read(p, p + strlen(p), &cp);
+		if (li_char_is_word(cp))
+			return 0;
+	}
+	return p - start;
+}
+
+/* The one of "phrases" that stands at "p", with its bytes; NULL: none. */
+static const char *
+find_at(const char *p, const char *const *phrases, int n, int *len)
+{
+	for (int i = 0; i < n; i++)
+	{
+		*len = stands_at(p, phrases[i]);
+		if (*len > 0)
+			return phrases[i];
+	}
+	return NULL;
 }
 
 /* The first of "phrases" that "text" holds as whole words; NULL: none. */
@@ -73,20 +109,24 @@ find_phrase(const char *text, const char *const *phrases, int n)
 	for (const char *p = text; p < end;)
 	{
 		uint32		cp;
-		int			len = li_char_read(p, end, &cp);
+		int			len;
 
 		if (!after_word)
 		{
-			bool		skip = false;
+			const char *found = find_at(p, phrases, n, &len);
+			int			found_len;
 
-			for (int i = 0; i < lengthof(harmless); i++)
-				skip |= stands_at(p, harmless[i]);
-			for (int i = 0; i < n && !skip; i++)
+			if (find_at(p, harmless, lengthof(harmless), &len) != NULL &&
+				find_at(p, personal, lengthof(personal), &found_len) == NULL)
 			{
-				if (stands_at(p, phrases[i]))
-					return phrases[i];
+				p += len;
+				after_word = true;
+				continue;
 			}
+			if (found != NULL)
+				return found;
 		}
+		len = li_char_read(p, end, &cp);
 		after_word = li_char_is_word(cp);
 		p += len;
 	}
@@ -125,8 +165,9 @@ check_rubric(const char *text, LiFaults *faults, LiFaults *doubts)
 	{
 		const LiCriterion *c = &rubric->criteria[i];
 
+		/* no phrase goes on from one field to the next */
 		check_words("rubric", psprintf("criterion \"%s\"", li_fault_quote(c->key)),
-					psprintf("%s\n%s\n%s\n%s", c->key, c->title, c->description, c->levels),
+					psprintf("%s\f%s\f%s\f%s", c->key, c->title, c->description, c->levels),
 					faults, doubts);
 	}
 }

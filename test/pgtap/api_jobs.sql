@@ -203,7 +203,7 @@ SELECT is(pg_temp.fault(format('SELECT linkedin_ingest.explain_score(%L, ''COO''
 SELECT is(pg_temp.fault(format('SELECT linkedin_ingest.explain_score(%L, ''COO'', samples => 16)', :'ada')), '22023 samples', 'samples out of range');
 SELECT linkedin_ingest.explain_score(:'ada', 'COO', model => 'test-small', samples => 2) AS told \gset
 SELECT is((SELECT array_agg(k ORDER BY k) FROM jsonb_object_keys(:'told'::jsonb) k),
-	'{cache_hit,cached_job_id,estimated_cost_usd,messages,model,parameters,prompt_tokens,provider,shortened,template_id,template_version}', 'what it tells');
+	'{cache_hit,cached_job_id,estimated_cost_usd,messages,model,parameters,prompt_tokens,prompt_tokens_exact,provider,shortened,template_id,template_version}', 'what it tells');
 SELECT is(:'told'::jsonb -> 'parameters', '{"max_tokens": 1000, "temperature": 0.1, "samples": 2, "reasoning_effort": null}'::jsonb, 'parameters as resolved');
 SELECT is(:'told'::jsonb -> 'estimated_cost_usd', 'null'::jsonb, 'a model without a price costs null');
 SELECT is((SELECT count(*) FROM linkedin_ingest.scoring_jobs), :before::bigint, 'no job is made');

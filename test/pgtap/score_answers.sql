@@ -24,6 +24,7 @@ INSERT INTO linkedin_ingest.prompt_templates (role, name, prompt_text, rubric)
 		{"key": "a", "title": "A", "weight": 0.3333, "description": "first"},
 		{"key": "b", "title": "B", "weight": 0.3333, "description": "second"},
 		{"key": "c", "title": "C", "weight": 0.3334, "description": "third"}]');
+UPDATE linkedin_ingest.prompt_templates SET is_active = false WHERE stage <> 'scoring';
 INSERT INTO linkedin_ingest.prompt_templates (role, stage, name, prompt_text, response_schema, is_active)
 	VALUES ('CTO', 'screening', 'screen', 'Go on with {{profile}}?',
 		'{"type": "object", "properties": {"overall_score": {"type": "number", "minimum": 0, "maximum": 100}, "why": {"type": "string"}}, "required": ["overall_score"]}', true);

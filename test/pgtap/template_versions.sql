@@ -1,31 +1,6 @@
 /* templates: identity, versions, one active per role and stage, restore */
 BEGIN;
-SELECT plan(48);
-
-/* what the extension brings */
-SELECT results_eq($$SELECT role, stage, name, version, is_active, blind FROM linkedin_ingest.prompt_templates ORDER BY role$$,
-	$$VALUES ('CIO', 'scoring', 'Fortium Partners CIO evaluation', 1, true, true),
-		('CISO', 'scoring', 'Fortium Partners CISO evaluation', 1, true, true),
-		('CTO', 'scoring', 'Fortium Partners CTO evaluation', 1, true, true)$$, 'three seeded templates');
-SELECT is(array_agg(r.role ORDER BY r.role), '{CIO,CISO,CTO}', 'three seeded roles') FROM linkedin_ingest.roles r;
-SELECT is(count(*), 3::bigint, 'seeds are listed') FROM linkedin_ingest.seeds s
-	JOIN linkedin_ingest.prompt_templates t ON s.table_name = 'prompt_templates' AND s.key = t.id::text;
-SELECT is(count(*), 18::bigint, 'six criteria each, with five levels and a description')
-	FROM linkedin_ingest.prompt_templates t, jsonb_array_elements(t.rubric) c
-	WHERE (SELECT array_agg(k::int ORDER BY k::int) FROM jsonb_object_keys(c -> 'levels') k) = '{0,25,50,75,100}'
-		AND length(c ->> 'description') > 20;
-SELECT is(t.metadata -> 'scoring_weights',
-		(SELECT jsonb_object_agg(c ->> 'key', (c ->> 'weight')::numeric * 100) FROM jsonb_array_elements(t.rubric) c),
-		t.role || ': weights and metadata agree')
-	FROM linkedin_ingest.prompt_templates t ORDER BY t.role;
-SELECT is(count(*), 0::bigint, 'nothing doubtful in the seeds')
-	FROM linkedin_ingest.prompt_templates t,
-		linkedin_ingest.template_faults(t.stage, t.system_text, t.prompt_text, t.rubric, t.response_schema) f
-	WHERE f.faults <> '{}' OR f.doubts <> '{}';
-SELECT is(count(*), 3::bigint, 'each has its first version')
-	FROM linkedin_ingest.prompt_templates t
-	JOIN linkedin_ingest.prompt_template_versions v ON v.template_id = t.id AND v.version = 1
-		AND v.prompt_text = t.prompt_text AND v.rubric = t.rubric AND v.changed_by = session_user;
+SELECT plan(44);
 
 /* roles */
 SELECT throws_ok($$INSERT INTO linkedin_ingest.roles (role, title) VALUES ('cpo', 'x')$$, '23514', NULL, 'a role is in upper case');
@@ -99,6 +74,9 @@ SELECT linkedin_ingest.activate_template(id) FROM other;
 SELECT linkedin_ingest.activate_template(id) FROM other;
 SELECT results_eq($$SELECT t.id FROM linkedin_ingest.prompt_templates t WHERE t.role = 'CPO' AND t.is_active$$,
 	$$SELECT id FROM other$$, 'activating one takes out the other');
+SELECT is(count(DISTINCT a.changed_at), 1::bigint, 'in one instant')
+	FROM linkedin_ingest.prompt_template_activations a, other
+	WHERE (a.template_id, a.is_active) IN (SELECT id, false FROM made UNION ALL SELECT id, true FROM other);
 SELECT results_eq($$SELECT a.is_active, a.template_id = other.id, a.version, a.changed_by = session_user FROM linkedin_ingest.prompt_template_activations a, other
 		WHERE a.role = 'CPO' ORDER BY a.id$$,
 	$$VALUES (true, false, 4, true), (false, false, 4, true), (true, true, 1, true)$$,
@@ -107,8 +85,24 @@ SELECT results_eq($$SELECT role, version, activated_by = session_user FROM linke
 	$$VALUES ('CPO', 1, true)$$, 'active_templates shows it');
 SELECT throws_ok($$SELECT linkedin_ingest.activate_template('00000000-0000-7000-8000-000000000009')$$, 'P0002', NULL, 'an unknown template');
 SELECT throws_ok($$SELECT linkedin_ingest.activate_template(NULL)$$, '22023', NULL, 'no template');
+CREATE ROLE pgtap_template_operator;
+SELECT linkedin_ingest.grant_access('pgtap_template_operator', 'operator') \g /dev/null
+GRANT SELECT ON other TO pgtap_template_operator;
+SET LOCAL ROLE pgtap_template_operator;
+UPDATE linkedin_ingest.prompt_templates SET description = 'by somebody else' WHERE id = (SELECT id FROM other);
+UPDATE linkedin_ingest.prompt_templates SET is_active = false WHERE id = (SELECT id FROM other);
+RESET ROLE;
+SELECT is(v.changed_by, 'pgtap_template_operator', 'who saved a version is on record')
+	FROM linkedin_ingest.prompt_template_versions v JOIN other ON v.template_id = other.id WHERE v.version = 2;
+SELECT ok(v.changed_at BETWEEN now() AND clock_timestamp(), 'and when')
+	FROM linkedin_ingest.prompt_template_versions v JOIN other ON v.template_id = other.id WHERE v.version = 2;
+SELECT results_eq($$SELECT a.is_active, a.version, a.changed_by, a.changed_at BETWEEN now() AND clock_timestamp()
+		FROM linkedin_ingest.prompt_template_activations a JOIN other ON a.template_id = other.id ORDER BY a.changed_at DESC LIMIT 1$$,
+	$$VALUES (false, 2, 'pgtap_template_operator', true)$$, 'the same for who switched it off');
+SELECT is_empty($$SELECT FROM linkedin_ingest.active_templates WHERE role = 'CPO'$$, 'none is active then');
 
 /* compatibility has no role */
+UPDATE linkedin_ingest.prompt_templates SET is_active = false WHERE stage = 'compatibility';
 SELECT throws_ok($$INSERT INTO linkedin_ingest.prompt_templates (role, stage, name, prompt_text) VALUES ('CTO', 'compatibility', 'x', 'x')$$,
 	'23514', NULL, 'a compatibility template has no role');
 SELECT throws_ok($$INSERT INTO linkedin_ingest.prompt_templates (name, prompt_text) VALUES ('x', 'x')$$,

@@ -118,6 +118,7 @@ $node->safe_psql(
 		WHERE id = (SELECT min(id::text)::uuid FROM linkedin_ingest.scoring_jobs WHERE status = 'processing' AND stage IS NOT NULL);
 	UPDATE linkedin_ingest.scoring_attempts a SET outcome = 'ok' FROM linkedin_ingest.scoring_jobs j WHERE j.id = a.job_id AND j.status = 'completed';
 	INSERT INTO linkedin_ingest.latest_scores SELECT profile_id, role, stage, id, completed_at FROM linkedin_ingest.scoring_jobs WHERE status = 'completed';
+	SELECT linkedin_ingest.review_score(id, v, E'why\tnot?') FROM linkedin_ingest.scoring_jobs, unnest(ARRAY['agree', 'reject']) v WHERE status = 'completed';
 	UPDATE linkedin_ingest.scoring_jobs SET status = 'failed', completed_at = now(), error = '{"code": "timeout"}'
 		WHERE id = (SELECT min(id::text)::uuid FROM linkedin_ingest.scoring_jobs WHERE status = 'processing');
 	SELECT linkedin_ingest.settle_dependents(id) FROM linkedin_ingest.scoring_jobs WHERE status IN ('completed', 'failed');

@@ -49,7 +49,6 @@ test_expand(void)
 	is_int(strlen(li_prompt_fence("text", "12ab")), li_prompt_fence_size("12ab") + 4, "and its size");
 	ok(strstr(li_prompt_reask("p", "schema_violation", "a.b"), "(schema_violation at a.b)") != NULL &&
 	   strstr(li_prompt_reask("p", "truncated", NULL), "(truncated)") != NULL, "a fault is named");
-	is_int(li_prompt_tokens(7), 3, "tokens are bytes / 3, rounded up");
 }
 
 static const char *
@@ -79,6 +78,76 @@ check(bool compatibility, const char *system_text, const char *prompt_text,
 
 #define C(key, weight, description) \
 	"{\"key\":\"" key "\",\"weight\":" weight ",\"description\":\"" description "\"}"
+
+/* What is found in a criterion's description; "" for nothing. */
+static const char *
+named(const char *description)
+{
+	const char *found = check(false, NULL, "x", psprintf("[" C("a", "1", "%s") "]", description), NULL);
+	const char *start = strstr(found, "names \"");
+
+	if (start == NULL)
+		return found;
+	start += strlen("names \"");
+	return pnstrdup(start, strcspn(start, "\""));
+}
+
+static void
+test_words(void)
+{
+	static const char *const refused[] = {
+		"age", "gender", "race", "religion", "nationality", "disability", "pregnancy", "marital status",
+		"sexual orientation", "ethnicity", "date of birth", "female", "skin colour"
+	};
+	static const char *const doubtful[] = {
+		"graduation year", "digital native", "culture fit", "native speaker"
+	};
+	static const char *const harmless[] = {
+		"manager, agenda, engage, stage, page, language, average, coverage, leverage, storage, agent",
+		"trace, embrace, racecar, Sussex, Essex, sextant, ethics, gendarme, relegation, nation, nationwide",
+		"customer orientation and results orientation; orientation of new staff",
+		"in the age of AI; the digital age; age of the servers brought down",
+		"race conditions and data races; the race to market; an arms race",
+		"cultural change, fits the culture of DevOps, native cloud, cloud native, speaker at events",
+		"graduated risk scales; years of experience; seniority; generation of revenue",
+		"\xc3\xa2ge, age\xc3\xa9"
+	};
+	static const struct
+	{
+		const char *text;
+		const char *found;
+	}			cases[] =
+	{
+		{"Prefers the right AGE.", "age"},
+		{"race/ethnicity", "race"},
+		{"marital-status", "marital status"},
+		{"marital \\n  status", "marital status"},
+		{"the age of the candidate", "age"},
+		{"age of applicants", "age"},
+		{"the age of cloud, and of what age one is", "age"},
+		{"race conditions; race", "race"},
+		{"native-speaker level", "native speaker"},
+		{"DIGITAL NATIVES", "digital natives"}
+	};
+
+	for (int i = 0; i < lengthof(refused); i++)
+		is_text(check(false, NULL, "x", psprintf("[" C("a", "1", "Some %s here") "]", refused[i]), NULL),
+				psprintf("rubric: protected_attribute: criterion \"a\" names \"%s\", a protected attribute", refused[i]),
+				refused[i]);
+	for (int i = 0; i < lengthof(doubtful); i++)
+		is_text(check(false, NULL, "x", psprintf("[" C("a", "1", "Some %s here") "]", doubtful[i]), NULL),
+				psprintf("? rubric: proxy: criterion \"a\" names \"%s\", which may stand in for a protected attribute",
+						 doubtful[i]),
+				doubtful[i]);
+	for (int i = 0; i < lengthof(harmless); i++)
+		is_text(named(harmless[i]), "", harmless[i]);
+	for (int i = 0; i < lengthof(cases); i++)
+		is_text(named(cases[i].text), cases[i].found, cases[i].text);
+	is_text(check(false, NULL, "x", "[{\"key\":\"a\",\"title\":\"Culture\",\"weight\":1,\"description\":\"fit for growth\"}]", NULL),
+			"", "no phrase from one field to the next");
+	is_text(check(false, NULL, "x", "[{\"key\":\"a\",\"weight\":1,\"description\":\"x\",\"levels\":{\"0\":\"y\",\"100\":\"the right gender\"}}]", NULL),
+			"rubric: protected_attribute: criterion \"a\" names \"gender\", a protected attribute", "in a level");
+}
 
 static void
 test_check(void)
@@ -126,6 +195,8 @@ test_check(void)
 	is_text(check(false, NULL, "judge culture fit", NULL, NULL),
 			"? prompt_text: proxy: the prompt names \"culture fit\", which may stand in for a protected attribute",
 			"also in the prompt");
+
+	test_words();
 
 	is_text(check(false, NULL, "x", NULL, "{\"type\":\"object\",\"properties\":{\"a\":{\"type\":\"text\",\"format\":\"x\"}}}"),
 			"response_schema: unknown_keyword: keyword \"format\" at the top.a is not supported\n"
