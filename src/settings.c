@@ -14,6 +14,7 @@
 #include <limits.h>
 
 #include "utils/guc.h"
+#include "utils/varlena.h"
 
 #include "settings.h"
 
@@ -47,6 +48,20 @@ static const struct config_enum_entry fair_by_options[] = {
 	{NULL, 0, false}
 };
 
+static bool
+check_list(char **newval, void **extra, GucSource source)
+{
+	char	   *copy = pstrdup(*newval);
+	List	   *names;
+	bool		valid = SplitIdentifierString(copy, ',', &names);
+
+	if (!valid)
+		GUC_check_errdetail("List syntax is invalid.");
+	list_free(names);
+	pfree(copy);
+	return valid;
+}
+
 /* The worker: which databases, how much at once, how often. */
 static void
 define_worker_settings(void)
@@ -54,7 +69,7 @@ define_worker_settings(void)
 	DefineCustomStringVariable("linkedin_ingest.databases",
 							   "Sets the databases that get a worker.",
 							   "Comma-separated names. Empty means every database that has the extension.",
-							   &li_databases, "", PGC_SIGHUP, GUC_LIST_INPUT, NULL, NULL, NULL);
+							   &li_databases, "", PGC_SIGHUP, GUC_LIST_INPUT, check_list, NULL, NULL);
 	DefineCustomStringVariable("linkedin_ingest.worker_role",
 							   "Sets the role that the workers run as.",
 							   "Empty means the bootstrap superuser. The role needs grant_access(role, 'worker').",
@@ -94,7 +109,7 @@ define_worker_settings(void)
 							   "Sets the hosts on which jobs go on by themselves after a promotion.",
 							   "Comma-separated contents of /etc/machine-id. List every member of the cluster, never a recovery host.",
 							   &li_home_hosts, "", PGC_SIGHUP, GUC_LIST_INPUT | GUC_SUPERUSER_ONLY,
-							   NULL, NULL, NULL);
+							   check_list, NULL, NULL);
 	DefineCustomBoolVariable("linkedin_ingest.notify",
 							 "Sends NOTIFY linkedin_ingest when a job ends.", NULL,
 							 &li_notify, true, PGC_SIGHUP, 0, NULL, NULL, NULL);

@@ -20,6 +20,7 @@
 static uint64
 run(LiStatement *statement, Datum *values, const char *nulls, bool read_only)
 {
+	MemoryContext cxt = CurrentMemoryContext;
 	int			result;
 
 	if (statement->plan == NULL)
@@ -35,6 +36,8 @@ run(LiStatement *statement, Datum *values, const char *nulls, bool read_only)
 	result = SPI_execute_plan(statement->plan, values, nulls, read_only, 0);
 	if (result < 0)
 		elog(ERROR, "could not execute a statement: %s", SPI_result_code_string(result));
+	/* SPI leaves its own behind, which goes with the connection */
+	MemoryContextSwitchTo(cxt);
 	return SPI_processed;
 }
 

@@ -26,7 +26,7 @@ typedef struct LiStatement
 
 /*
  * Both need SPI to be connected, leave rows in SPI_tuptable and return their
- * number; "nulls" as for SPI_execute_plan, NULL for none.  They throw what the
+ * number; the memory context stays the caller's.  "nulls" as for SPI_execute_plan, NULL for none.  They throw what the
  * statement throws.  li_sql_read takes no new snapshot and refuses writes.
  */
 extern uint64 li_sql_run(LiStatement *statement, Datum *values, const char *nulls);

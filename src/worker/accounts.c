@@ -37,6 +37,7 @@
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
+#include "llm/retry.h"
 #include "sql.h"
 #include "worker/accounts.h"
 
@@ -87,8 +88,9 @@ static LiStatement delete_block_statement = {
  * at most readable by the group.
  */
 static char *
-read_secret_file(const char *path, const char **problem)
+read_secret_file(const char *path, const char **why_not)
 {
+	const char *problem = NULL;
 	char		buffer[MAX_KEY_BYTES];
 	struct stat st;
 	char	   *secret;
@@ -97,34 +99,37 @@ read_secret_file(const char *path, const char **problem)
 
 	if (fd < 0)
 	{
-		*problem = errno == ENOENT ? "the file of api_key_ref does not exist" :
+		problem = errno == ENOENT ? "the file of api_key_ref does not exist" :
 			"the file of api_key_ref cannot be opened";
+		*why_not = problem;
 		return NULL;
 	}
-	*problem = NULL;
 	if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode))
-		*problem = "the file of api_key_ref is not a regular file";
+		problem = "the file of api_key_ref is not a regular file";
 	else if (st.st_uid != geteuid() && st.st_uid != 0)
-		*problem = "the file of api_key_ref belongs to neither the server's user nor root";
+		problem = "the file of api_key_ref belongs to neither the server's user nor root";
 	else if ((st.st_uid == geteuid() && (st.st_mode & (S_IRWXG | S_IRWXO))) ||
 			 (st.st_uid == 0 && (st.st_mode & (S_IWGRP | S_IXGRP | S_IRWXO)) && geteuid() != 0))
-		*problem = "the file of api_key_ref is open to others; it needs mode 0600, or 0640 owned by root";
-	if (*problem != NULL)
+		problem = "the file of api_key_ref is open to others; it needs mode 0600, or 0640 owned by root";
+	if (problem != NULL)
 	{
 		close(fd);
+		*why_not = problem;
 		return NULL;
 	}
 
 	len = read(fd, buffer, sizeof(buffer));
 	close(fd);
 	if (len == sizeof(buffer))
-		*problem = "the file of api_key_ref is too large for a key";
+		problem = "the file of api_key_ref is too large for a key";
 	while (len > 0 && isspace((unsigned char) buffer[len - 1]))
 		len--;
 	if (len <= 0)
-		*problem = "the file of api_key_ref is empty";
-	secret = *problem ? NULL : pnstrdup(buffer, len);
+		problem = "the file of api_key_ref is empty";
+	secret = problem ? NULL : pnstrdup(buffer, len);
 	explicit_bzero(buffer, sizeof(buffer));
+	if (problem != NULL)
+		*why_not = problem;
 	return secret;
 }
 
@@ -361,6 +366,14 @@ find_account(const char *hash, const char *model, bool create)
 	}
 	if (!create)
 		return NULL;
+	for (i = 0; i < LI_MAX_ACCOUNTS && unused == NULL; i++)
+	{
+		LiAccount  *entry = &li_shared->accounts[i];
+
+		if (!entry->blocked && entry->in_flight == 0 &&
+			entry->throttled_until <= GetCurrentTimestamp())
+			unused = entry;		/* says nothing that would be missed */
+	}
 	if (unused == NULL)
 	{
 		li_shared->lost_accounts++;
@@ -477,31 +490,63 @@ li_account_begin_probe(const LiProviderRow *provider, const char *model)
 	return taken;
 }
 
-/* The account is not called before that time. */
-void
-li_account_throttle(const LiProviderRow *provider, TimestampTz until)
+/*
+ * The other side throttles us: the account is not called before the time that
+ * is returned.  That is what it hinted; without a hint, or with one of nothing,
+ * the pause grows with each time this happens in a row.
+ */
+TimestampTz
+li_account_defer(const LiProviderRow *provider, int64 hint_ms, bool overload)
 {
+	TimestampTz now = GetCurrentTimestamp();
+	TimestampTz until;
+	int64		pause_ms = hint_ms;
 	LiAccount  *entry;
 
 	li_shared_lock(LW_EXCLUSIVE);
 	entry = find_account(provider->account, "", true);
+	/* what was in flight at once counts once */
+	if (entry != NULL && entry->throttled_until <= now)
+		entry->defers++;
+	if (pause_ms <= 0)
+		pause_ms = Max(li_backoff_ms(entry ? entry->defers : 1, overload, 1.0) / 2, 500);
+	until = TimestampTzPlusMilliseconds(now, pause_ms);
 	if (entry != NULL)
-		entry->throttled_until = later(entry->throttled_until, until);
+		until = entry->throttled_until = later(entry->throttled_until, until);
+	li_shared_unlock();
+	return until;
+}
+
+/* It answers: the pauses begin anew. */
+void
+li_account_answers(const LiProviderRow *provider)
+{
+	LiAccount  *entry;
+
+	li_shared_lock(LW_EXCLUSIVE);
+	entry = find_account(provider->account, "", false);
+	if (entry != NULL)
+		entry->defers = 0;
 	li_shared_unlock();
 }
 
-/* Blocks the account, or with a model that model of it; ends a probe. */
-void
+/*
+ * Blocks the account, or with a model that model of it; ends a probe.  Whether
+ * that is news.
+ */
+bool
 li_account_block(const LiProviderRow *provider, const char *model,
 				 const char *code, const char *message)
 {
 	TimestampTz now = GetCurrentTimestamp();
 	LiAccount  *entry;
+	bool		news = false;
 
 	li_shared_lock(LW_EXCLUSIVE);
 	entry = find_account(provider->account, model, true);
 	if (entry != NULL)
 	{
+		news = !entry->blocked || strcmp(entry->code, code) != 0;
 		if (!entry->blocked)
 			entry->blocked_at = now;
 		entry->blocked = true;
@@ -511,22 +556,40 @@ li_account_block(const LiProviderRow *provider, const char *model,
 		strlcpy(entry->message, message ? message : "", sizeof(entry->message));
 	}
 	li_shared_unlock();
+	return news;
 }
 
-/* A probe that said nothing about the block: the next one an interval later. */
+/*
+ * A probe of this process that changed nothing.  One that was tried is followed
+ * by the next an interval later.
+ */
 void
-li_account_put_off(const LiProviderRow *provider, const char *model)
+li_account_end_probe(const LiProviderRow *provider, const char *model, bool tried)
 {
 	LiAccount  *entry;
 
 	li_shared_lock(LW_EXCLUSIVE);
 	entry = find_account(provider->account, model, false);
-	if (entry != NULL && entry->blocked && entry->probing && entry->prober == MyProcPid)
+	if (entry != NULL && entry->probing && entry->prober == MyProcPid)
 	{
 		entry->probing = false;
-		entry->next_probe_at = TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
-														   LI_PROBE_INTERVAL_MS);
+		if (tried && entry->blocked)
+			entry->next_probe_at = TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
+															   LI_PROBE_INTERVAL_MS);
 	}
+	li_shared_unlock();
+}
+
+/* No job of this process is a probe: what it holds is left over from an error. */
+void
+li_accounts_drop_probes(void)
+{
+	int			i;
+
+	li_shared_lock(LW_EXCLUSIVE);
+	for (i = 0; i < LI_MAX_ACCOUNTS; i++)
+		if (li_shared->accounts[i].probing && li_shared->accounts[i].prober == MyProcPid)
+			li_shared->accounts[i].probing = false;
 	li_shared_unlock();
 }
 

@@ -31,6 +31,7 @@ typedef struct LiProviderRow
 	int			request_timeout_ms;
 	int			max_in_flight;	/* 0: no limit of its own */
 	bool		merge_user_messages;
+	int			allotted;		/* by the look at the queue that is under way */
 	char		account[LI_ACCOUNT_LEN];
 } LiProviderRow;
 
@@ -82,10 +83,12 @@ extern LiGate li_account_gate(const LiProviderRow *provider, const char *model,
 extern void li_account_count(const LiProviderRow *provider, int calls);
 extern int	li_account_in_flight(const LiProviderRow *provider);
 extern bool li_account_begin_probe(const LiProviderRow *provider, const char *model);
-extern void li_account_throttle(const LiProviderRow *provider, TimestampTz until);
-extern void li_account_block(const LiProviderRow *provider, const char *model,
+extern TimestampTz li_account_defer(const LiProviderRow *provider, int64 hint_ms, bool overload);
+extern void li_account_answers(const LiProviderRow *provider);
+extern bool li_account_block(const LiProviderRow *provider, const char *model,
 							 const char *code, const char *message);
-extern void li_account_put_off(const LiProviderRow *provider, const char *model);
+extern void li_account_end_probe(const LiProviderRow *provider, const char *model, bool tried);
+extern void li_accounts_drop_probes(void);
 extern bool li_account_unblock(const LiProviderRow *provider, const char *model);
 extern void li_accounts_probe_now(LiAccounts *accounts);
 

@@ -32,7 +32,8 @@ static LiStatement pause_statement = {
 static void
 set_pause(LiEngine *engine, const char *reason)
 {
-	if (strcmp(engine->pause_reason, reason) == 0)
+	if (strcmp(engine->pause_reason, reason) == 0 &&
+		engine->slot->state == (reason[0] ? LI_STATE_PAUSED : LI_STATE_RUNNING))
 		return;
 	strlcpy(engine->pause_reason, reason, sizeof(engine->pause_reason));
 	li_slot_set_state(engine->slot, reason[0] ? LI_STATE_PAUSED : LI_STATE_RUNNING, reason);
@@ -69,49 +70,47 @@ may_work(LiEngine *engine, bool has_jobs, bool with_rescue)
 
 /* ---------- rescue ---------- */
 
-static List *
-live_workers(LiEngine *engine)
+static bool
+is_among(List *uuids, const pg_uuid_t *id)
 {
-	List	   *live;
-	MemoryContext old;
-	int			i;
+	ListCell   *cell;
 
-	if (!li_preloaded())
-		live = li_queue_live_workers(engine->step);
-	else
-		live = NIL;
-	old = MemoryContextSwitchTo(engine->step);
-	li_shared_lock(LW_SHARED);
-	for (i = 0; i < LI_MAX_SLOTS; i++)
-	{
-		LiSlot	   *slot = &li_shared->slots[i];
+	foreach(cell, uuids)
+		if (memcmp(lfirst(cell), id, UUID_LEN) == 0)
+			return true;
+	return false;
+}
 
-		if (slot->database == MyDatabaseId && li_slot_is_live(slot))
-		{
-			pg_uuid_t  *id = palloc(sizeof(pg_uuid_t));
+/* Those of the owners that are gone. */
+static List *
+dead_workers(LiEngine *engine)
+{
+	List	   *owners = li_queue_owners(engine->step);
+	List	   *sessions = li_preloaded() ? NIL : li_queue_live_sessions(engine->step);
+	List	   *dead = NIL;
+	ListCell   *cell;
 
-			*id = slot->incarnation;
-			live = lappend(live, id);
-		}
-	}
-	li_shared_unlock();
-	MemoryContextSwitchTo(old);
-	return live;
+	MemoryContextSwitchTo(engine->step);
+	foreach(cell, owners)
+		if (!li_incarnation_is_live(lfirst(cell)) && !is_among(sessions, lfirst(cell)))
+			dead = lappend(dead, lfirst(cell));
+	return dead;
 }
 
 /* Takes over from colleagues that are gone; returns notices to send. */
 static List *
 rescue(LiEngine *engine)
 {
-	List	   *live = live_workers(engine);
+	List	   *dead = dead_workers(engine);
 	List	   *notices = NIL;
-	int			n = li_queue_rescue(live, &notices, engine->step);
+	int			n;
 
+	if (dead == NIL)
+		return NIL;
+	n = li_queue_rescue(dead, &notices, engine->step);
+	li_queue_forget_workers(dead);
 	if (n > 0)
-	{
-		li_queue_forget_workers(live);
 		ereport(LOG, (errmsg("linkedin_ingest: rescued %d jobs of workers that are gone", n)));
-	}
 	return notices;
 }
 
@@ -149,12 +148,14 @@ fair_key(const LiLane *lane)
  * throttled.  A lane that may only be probed gets its one job here.
  */
 static List *
-open_lanes(LiEngine *engine, List *lanes, List **probes)
+open_lanes(LiEngine *engine, List *lanes, int room, List **probes)
 {
 	TimestampTz now = GetCurrentTimestamp();
 	List	   *open = NIL;
 	ListCell   *cell;
 
+	foreach(cell, engine->accounts->providers)
+		((LiProviderRow *) lfirst(cell))->allotted = 0;
 	foreach(cell, lanes)
 	{
 		LiLane	   *lane = lfirst(cell);
@@ -182,7 +183,8 @@ open_lanes(LiEngine *engine, List *lanes, List **probes)
 				open = lappend(open, lane);
 				break;
 			case LI_GATE_PROBE:
-				if (li_account_begin_probe(provider, lane->model))
+				if (list_length(*probes) < room &&
+					li_account_begin_probe(provider, lane->model))
 				{
 					lane->quota = 1;
 					*probes = lappend(*probes, lane);
@@ -248,14 +250,34 @@ share_out(LiEngine *engine, List *lanes, int room)
 				continue;
 			lane->quota = (part + lanes_left - 1) / lanes_left;
 			if (provider != NULL && provider->max_in_flight > 0)
-				lane->quota = Min(lane->quota, provider->max_in_flight -
+				lane->quota = Min(lane->quota, provider->max_in_flight - provider->allotted -
 								  li_account_in_flight(provider));
-			lane->quota = Min(lane->quota, room);
+			lane->quota = Max(Min(lane->quota, room), 0);
+			if (provider != NULL)
+				provider->allotted += lane->quota;
 			lanes_left--;
 			part -= lane->quota;
 			room -= lane->quota;
 		}
 	}
+}
+
+/* Without the lanes that had a share; nobody has one afterwards. */
+static List *
+drop_served(List *lanes)
+{
+	List	   *rest = NIL;
+	ListCell   *cell;
+
+	foreach(cell, lanes)
+	{
+		LiLane	   *lane = lfirst(cell);
+
+		if (lane->quota == 0)
+			rest = lappend(rest, lane);
+		lane->quota = 0;
+	}
+	return list_length(rest) < list_length(lanes) ? rest : NIL;
 }
 
 /* Whether the claim came from a lane that is probed; the lane is used up. */
@@ -275,6 +297,20 @@ is_probe(List **probes, const LiClaim *claim)
 			return true;
 		}
 	}
+	return false;
+}
+
+static bool
+has_probe(LiEngine *engine)
+{
+	dlist_head *lists[] = {&engine->claimed, &engine->open, &engine->ended};
+	dlist_iter	iter;
+	int			i;
+
+	for (i = 0; i < lengthof(lists); i++)
+		dlist_foreach(iter, lists[i])
+			if (dlist_container(LiWork, node, iter.cur)->run->probe)
+				return true;
 	return false;
 }
 
@@ -326,6 +362,8 @@ li_engine_claim(LiEngine *engine, bool with_rescue)
 		room = Min(room, engine->limit);
 	engine->look = false;
 	engine->next_look_ms = 0;
+	if (!has_probe(engine))
+		li_accounts_drop_probes();
 	if (!li_engine_begin(engine))
 		return;
 	/*
@@ -345,11 +383,17 @@ li_engine_claim(LiEngine *engine, bool with_rescue)
 	MemoryContextSwitchTo(engine->step);
 	if (room > 0 && lanes != NIL)
 	{
-		open = open_lanes(engine, lanes, &probes);
-		share_out(engine, open, room - Min(room, list_length(probes)));
+		open = open_lanes(engine, lanes, room, &probes);
 		due = open != NIL || probes != NIL;
-		if (due)
-			claims = li_queue_claim(lanes, &engine->slot->incarnation, engine->cxt);
+		room -= Min(room, list_length(probes));
+		do
+		{
+			share_out(engine, open, room);
+			claims = li_queue_claim(lanes, &engine->slot->incarnation, engine->step);
+			MemoryContextSwitchTo(engine->step);
+			/* All rows of a level locked by somebody: the next level's turn. */
+			open = drop_served(open);
+		} while (claims == NIL && open != NIL);
 		if (claims != NIL)
 			li_engine_beat(engine);
 		else if (due)
@@ -367,6 +411,7 @@ li_engine_claim(LiEngine *engine, bool with_rescue)
 	{
 		LiClaim    *one = lfirst(cell);
 
+		MemoryContextSetParent(one->cxt, engine->cxt);
 		li_engine_add(engine, &engine->claimed,
 			   li_work_create(one, engine->accounts, li_job_kind, is_probe(&probes, one)));
 	}
@@ -374,11 +419,13 @@ li_engine_claim(LiEngine *engine, bool with_rescue)
 	{
 		LiLane	   *lane = lfirst(cell);
 
-		li_account_put_off(li_accounts_provider(engine->accounts, lane->provider), "");
-		li_account_put_off(li_accounts_provider(engine->accounts, lane->provider), lane->model);
+		LiProviderRow *provider = li_accounts_provider(engine->accounts, lane->provider);
+
+		li_account_end_probe(provider, "", false);
+		li_account_end_probe(provider, lane->model, false);
 	}
 	if (engine->limit >= 0)
-		engine->limit -= list_length(claims);
+		engine->limit = Max(engine->limit - list_length(claims), 0);
 	if (claims != NIL)
 		engine->look = true;
 	list_free(claims);

@@ -29,6 +29,7 @@
 #include "lib/ilist.h"
 #include "miscadmin.h"
 #include "pgstat.h"
+#include "postmaster/interrupt.h"
 #include "storage/fd.h"
 #include "storage/latch.h"
 #include "storage/proc.h"
@@ -40,6 +41,7 @@
 #include "worker/engine_private.h"
 
 #define NOTICE_INTERVAL_MS	50
+#define LOCKED_WAIT_MS		100		/* until a locked row is tried again */
 #define MAX_CONNECTIONS		10000	/* the most that max_in_flight may be */
 #define EXTRA_FDS			64	/* epoll, look-ups, latches, libraries */
 
@@ -114,7 +116,11 @@ li_engine_create(MemoryContext parent, const LiTxn *txn, LiSlot *slot)
 		ereport(ERROR,
 				(errcode(ERRCODE_INSUFFICIENT_RESOURCES),
 				 errmsg("could not set up HTTP transfers")));
+#if PG_VERSION_NUM >= 170000
+	engine->wait = CreateWaitEventSet(NULL, 3);
+#else
 	engine->wait = CreateWaitEventSet(cxt, 3);
+#endif
 	AddWaitEventToSet(engine->wait, WL_LATCH_SET, PGINVALID_SOCKET, MyLatch, NULL);
 	AddWaitEventToSet(engine->wait, WL_EXIT_ON_PM_DEATH, PGINVALID_SOCKET, NULL, NULL);
 	AddWaitEventToSet(engine->wait, WL_SOCKET_READABLE, li_http_pool_fd(engine->pool), NULL, NULL);
@@ -204,11 +210,7 @@ li_engine_move(dlist_head *list, LiWork *work)
 	dlist_push_tail(list, &work->node);
 }
 
-/*
- * Both leave the step's memory context current.  SPI calls in between leave
- * their own behind, which goes with the transaction: what outlives it is
- * allocated after switching back.
- */
+/* Both leave the step's memory context current. */
 bool
 li_engine_begin(LiEngine *engine)
 {
@@ -234,6 +236,7 @@ li_engine_attempt(void (*step) (void *), void *arg)
 {
 	MemoryContext cxt = CurrentMemoryContext;
 	ResourceOwner owner = CurrentResourceOwner;
+	uint32		holdoff = InterruptHoldoffCount;
 	ErrorData  *volatile error = NULL;
 
 	BeginInternalSubTransaction(NULL);
@@ -248,12 +251,27 @@ li_engine_attempt(void (*step) (void *), void *arg)
 		MemoryContextSwitchTo(cxt);
 		error = CopyErrorData();
 		FlushErrorState();
+		InterruptHoldoffCount = holdoff;	/* an error sets it to 0 */
 		RollbackAndReleaseCurrentSubTransaction();
 	}
 	PG_END_TRY();
 	MemoryContextSwitchTo(cxt);
 	CurrentResourceOwner = owner;
+	if (error != NULL && (error->sqlerrcode == ERRCODE_QUERY_CANCELED ||
+						  ERRCODE_TO_CATEGORY(error->sqlerrcode) == ERRCODE_OPERATOR_INTERVENTION))
+		ReThrowError(error);	/* meant for the whole, not for the step */
 	return error;
+}
+
+/* Whether an error says nothing about the row: to be tried again later. */
+bool
+li_engine_is_transient(const ErrorData *error)
+{
+	return ERRCODE_TO_CATEGORY(error->sqlerrcode) == ERRCODE_INSUFFICIENT_RESOURCES ||
+		ERRCODE_TO_CATEGORY(error->sqlerrcode) == ERRCODE_OPERATOR_INTERVENTION ||
+		error->sqlerrcode == ERRCODE_LOCK_NOT_AVAILABLE ||
+		error->sqlerrcode == ERRCODE_T_R_SERIALIZATION_FAILURE ||
+		error->sqlerrcode == ERRCODE_T_R_DEADLOCK_DETECTED;
 }
 
 /* ---------- notices ---------- */
@@ -271,13 +289,13 @@ li_engine_keep_notices(LiEngine *engine, List *payloads)
 	MemoryContextSwitchTo(old);
 }
 
-/* At most one transaction per NOTICE_INTERVAL_MS; a failure costs the notices. */
-static void
-send_notices(LiEngine *engine)
+/* A failure costs the notices. */
+void
+li_engine_flush_notices(LiEngine *engine)
 {
 	List	   *notices = engine->notices;
 
-	if (notices == NIL || li_monotonic_ms() < engine->notices_due_ms)
+	if (notices == NIL)
 		return;
 	engine->notices = NIL;
 	engine->notices_due_ms = li_monotonic_ms() + NOTICE_INTERVAL_MS;
@@ -301,13 +319,15 @@ open_step(void *arg)
  * Renders the questions of all claimed jobs in one read-only transaction, each
  * in a subtransaction: what one bad row throws costs that row.
  */
-static void
+static bool
 render(LiEngine *engine)
 {
 	dlist_mutable_iter iter;
 
-	if (dlist_is_empty(&engine->claimed) || !li_engine_begin(engine))
-		return;
+	if (dlist_is_empty(&engine->claimed))
+		return true;
+	if (!li_engine_begin(engine))
+		return false;
 	XactReadOnly = true;
 	dlist_foreach_modify(iter, &engine->claimed)
 	{
@@ -316,6 +336,8 @@ render(LiEngine *engine)
 
 		if (error != NULL)
 		{
+			if (li_engine_is_transient(error))
+				ReThrowError(error);
 			memset(&work->outcome, 0, sizeof(LiOutcome));
 			work->outcome.class = LI_RETRY;
 			work->outcome.code = "config_error";
@@ -325,8 +347,10 @@ render(LiEngine *engine)
 									psprintf("the question could not be rendered (SQLSTATE %s)",
 											 unpack_sql_state(error->sqlerrcode)));
 		}
+		pg_atomic_write_u64(&engine->slot->beat_ms, li_monotonic_ms());
 	}
 	li_engine_commit(engine);
+	return true;
 }
 
 void
@@ -353,7 +377,7 @@ li_engine_take_off(LiEngine *engine, LiWork *work)
  * Jobs with samples: the attempt rows of all calls that are about to be made
  * are committed, then the further lines take off.
  */
-static void
+static bool
 begin_samples(LiEngine *engine)
 {
 	List	   *works = NIL;
@@ -378,8 +402,10 @@ begin_samples(LiEngine *engine)
 			records = lappend(records, li_work_begin_sample(work));
 		}
 	}
-	if (records == NIL || !li_engine_begin(engine))
-		return;
+	if (records == NIL)
+		return true;
+	if (!li_engine_begin(engine))
+		return false;
 	(void) li_queue_record(records, engine->step);
 	li_engine_commit(engine);
 
@@ -389,8 +415,8 @@ begin_samples(LiEngine *engine)
 		LiRecord   *record = lfirst(record_cell);
 		LiCallRecord call;
 
-		if (work == lost)
-			continue;
+		if (work == lost || record->locked)
+			continue;			/* locked: once more in the next cycle */
 		if (!record->stored)
 		{
 			lost = work;		/* cancelled meanwhile: nobody is called */
@@ -407,6 +433,7 @@ begin_samples(LiEngine *engine)
 			li_engine_take_off(engine, li_work_fork(work, call.sample, &call));
 		}
 	}
+	return true;
 }
 
 static void
@@ -414,9 +441,16 @@ send_claimed(LiEngine *engine)
 {
 	dlist_mutable_iter iter;
 
-	begin_samples(engine);
+	/* A worker that was replaced while it waited must not call anybody. */
+	if (engine->slot->superseded || !begin_samples(engine))
+		return;
 	dlist_foreach_modify(iter, &engine->claimed)
-		li_engine_send(engine, dlist_container(LiWork, node, iter.cur));
+	{
+		LiWork	   *work = dlist_container(LiWork, node, iter.cur);
+
+		if (li_work_samples_to_begin(work) == 0)
+			li_engine_send(engine, work);
+	}
 }
 
 /* ---------- read ---------- */
@@ -457,7 +491,7 @@ drop_lost(LiEngine *engine)
 		LiWork	   *work = dlist_container(LiWork, node, iter.cur);
 
 		if (list_member_ptr(lost, work->run->claim))
-			li_queue_record_cancelled(work->run->claim, &work->made);
+			li_queue_record_late(work->run->claim, &work->made);
 	}
 	li_engine_commit(engine);
 
@@ -467,11 +501,6 @@ drop_lost(LiEngine *engine)
 
 		if (list_member_ptr(lost, work->run->claim))
 		{
-			if (work->run->probe && work->run->provider != NULL)
-			{
-				li_account_put_off(work->run->provider, "");
-				li_account_put_off(work->run->provider, work->run->claim->job.model);
-			}
 			li_engine_drop(engine, work);
 			engine->look = true;
 		}
@@ -523,21 +552,22 @@ li_engine_cycle(LiEngine *engine, uint32 wake)
 		engine->look = true;
 
 	/* What an earlier cycle that failed has left behind. */
-	render(engine);
-	send_claimed(engine);
+	if (render(engine))
+		send_claimed(engine);
 
 	receive(engine);
 	li_engine_record(engine);
 	if (engine->look && engine->limit != 0 && engine->in_flight < engine->capacity)
 	{
 		li_engine_claim(engine, polled || (wake & LI_WAKE_RESCUE));
-		render(engine);
-		send_claimed(engine);
+		if (render(engine))
+			send_claimed(engine);
 		li_http_drive(engine->pool);
 	}
 	else if (engine->limit == 0)
 		engine->look = false;
-	send_notices(engine);
+	if (li_monotonic_ms() >= engine->notices_due_ms)	/* not more often than so */
+		li_engine_flush_notices(engine);
 	assert_nothing_held(engine);
 
 	MemoryContextSwitchTo(old);
@@ -550,6 +580,8 @@ li_engine_cycle(LiEngine *engine, uint32 wake)
 		until = Min(until, engine->next_look_ms);
 	if (engine->notices != NIL)
 		until = Min(until, engine->notices_due_ms);
+	if (!dlist_is_empty(&engine->ended))
+		until = Min(until, li_monotonic_ms() + LOCKED_WAIT_MS);
 	now = li_monotonic_ms();
 	until = until > now ? until - now : 0;
 	http_timeout = li_http_pool_timeout(engine->pool);
@@ -566,6 +598,10 @@ li_engine_wait(LiEngine *engine, int timeout_ms)
 	int			n;
 	int			i;
 
+	/* A wait for a lock inside a cycle may have eaten the latch. */
+	if (InterruptPending || ConfigReloadPending ||
+		pg_atomic_read_u32(&engine->slot->wake) != 0)
+		return;
 	n = WaitEventSetWait(engine->wait, timeout_ms, events, lengthof(events), PG_WAIT_EXTENSION);
 	for (i = 0; i < n; i++)
 		if (events[i].events & WL_LATCH_SET)
@@ -601,6 +637,13 @@ li_engine_hand_back(LiEngine *engine)
 		return false;
 	dlist_foreach_modify(iter, &engine->open)
 		sent = lappend(sent, &dlist_container(LiWork, node, iter.cur)->run->claim->id);
+	dlist_foreach_modify(iter, &engine->ended)
+	{
+		LiWork	   *work = dlist_container(LiWork, node, iter.cur);
+
+		if (work->called)		/* answered, and not recorded */
+			sent = lappend(sent, &work->run->claim->id);
+	}
 	n = li_queue_hand_back(&engine->slot->incarnation, sent);
 	li_engine_commit(engine);
 	if (n >= 0)

@@ -23,6 +23,7 @@ extern void li_engine_destroy(LiEngine *engine);
 extern void li_engine_set_limit(LiEngine *engine, int jobs);
 extern int	li_engine_cycle(LiEngine *engine, uint32 wake);
 extern void li_engine_wait(LiEngine *engine, int timeout_ms);
+extern void li_engine_flush_notices(LiEngine *engine);
 extern void li_engine_abort(LiEngine *engine);
 extern bool li_engine_hand_back(LiEngine *engine);
 

@@ -50,6 +50,7 @@ extern const LiTaskKind *li_job_kind;
 extern bool li_engine_begin(LiEngine *engine);
 extern void li_engine_commit(LiEngine *engine);
 extern ErrorData *li_engine_attempt(void (*step) (void *), void *arg);
+extern bool li_engine_is_transient(const ErrorData *error);
 extern void li_engine_add(LiEngine *engine, dlist_head *list, LiWork *work);
 extern void li_engine_move(dlist_head *list, LiWork *work);
 extern void li_engine_drop(LiEngine *engine, LiWork *work);

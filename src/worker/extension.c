@@ -10,6 +10,7 @@
 #include "access/genam.h"
 #include "access/table.h"
 #include "access/htup_details.h"
+#include "access/xact.h"
 #include "catalog/indexing.h"
 #include "catalog/pg_extension.h"
 #include "storage/lmgr.h"
@@ -89,4 +90,16 @@ li_engine_settings(GucAction action)
 		(void) set_config_option(settings[i][0], settings[i][1], PGC_USERSET,
 								 action == GUC_ACTION_SET ? PGC_S_OVERRIDE : PGC_S_SESSION,
 								 action, true, 0, false);
+}
+
+/*
+ * For each transaction of the engine: a committed claim must survive a crash,
+ * or a call that may have been paid would be invisible.
+ */
+void
+li_engine_durable(void)
+{
+	if (synchronous_commit == SYNCHRONOUS_COMMIT_OFF)
+		(void) set_config_option("synchronous_commit", "local", PGC_USERSET, PGC_S_SESSION,
+								 GUC_ACTION_LOCAL, true, 0, false);
 }

@@ -19,5 +19,6 @@ typedef enum LiExtension
 
 extern LiExtension li_extension_lock(void);
 extern void li_engine_settings(GucAction action);
+extern void li_engine_durable(void);
 
 #endif							/* LI_EXTENSION_H */

@@ -46,6 +46,7 @@
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
+#include "utils/wait_event.h"
 #include "utils/varlena.h"
 
 #include "settings.h"
@@ -53,6 +54,8 @@
 #include "worker/shared_state.h"
 
 #define NO_SLOT_PAUSE_MS	10000
+#define START_TIMEOUT_MS	60000
+#define WAIT_CLASS_MASK		0xFF000000
 #define STEADY_MS			60000	/* a worker that lived so long did not crash */
 
 /* A database as pg_database has it. */
@@ -226,6 +229,19 @@ refresh(void)
 
 /* ---------- workers ---------- */
 
+/*
+ * Whether the process waits for a lock or a standby: then it is not hung, and
+ * a successor would wait just so.
+ */
+static bool
+waits_for_others(const LiSlot *slot)
+{
+	uint32		event = slot->pgprocno < 0 ? 0 :
+		ProcGlobal->allProcs[slot->pgprocno].wait_event_info;
+
+	return (event & WAIT_CLASS_MASK) == PG_WAIT_LOCK || event == WAIT_EVENT_SYNC_REP;
+}
+
 /* Frees the slots of workers that ended without a word, marks the hung ones. */
 static void
 watch_slots(void)
@@ -250,8 +266,10 @@ watch_slots(void)
 		}
 		if (handles[i] != NULL)
 			gone = GetBackgroundWorkerPid(handles[i], &pid) == BGWH_STOPPED;
-		else
-			gone = slot->pid != 0 && kill(slot->pid, 0) != 0;
+		else if (slot->pid != 0)
+			gone = kill(slot->pid, 0) != 0;
+		else					/* started by a predecessor, and never came */
+			gone = now > pg_atomic_read_u64(&slot->beat_ms) + START_TIMEOUT_MS;
 		if (gone && slot->kind == LI_SLOT_WORKER)
 		{
 			li_slot_release(slot, LI_EXIT_CRASH);
@@ -259,7 +277,8 @@ watch_slots(void)
 		}
 
 		if (slot->pid != 0 && !slot->superseded &&
-			now > pg_atomic_read_u64(&slot->beat_ms) + li_lease_interval)
+			now > pg_atomic_read_u64(&slot->beat_ms) + li_lease_interval &&
+			!waits_for_others(slot))
 		{
 			slot->superseded = true;
 			ereport(LOG,
@@ -393,7 +412,7 @@ li_launcher_main(Datum arg)
 	before_shmem_exit(launcher_exit, 0);
 	BackgroundWorkerInitializeConnection(NULL, NULL, 0);
 	li_shared->launcher_pid = MyProcPid;
-	li_shared->launcher_pgprocno = MyProc->pgprocno;
+	li_shared->launcher_pgprocno = li_my_procno();
 	list_cxt = AllocSetContextCreate(TopMemoryContext, "linkedin_ingest databases",
 									 ALLOCSET_SMALL_SIZES);
 	pgstat_report_activity(STATE_IDLE, "watching databases");

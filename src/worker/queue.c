@@ -218,7 +218,7 @@ static LiStatement rescue_statement = {
 	"   'http_status', NULL, 'attempts', j.attempts, 'at', clock_timestamp())"
 	"  WHERE j.id = ANY (ARRAY ("
 	"   SELECT p.id FROM linkedin_ingest.scoring_jobs AS p"
-	"   WHERE p.status = 'processing' AND p.worker_id <> ALL ($1)"
+	"   WHERE p.status = 'processing' AND p.worker_id = ANY ($1)"
 	"   LIMIT $2 FOR NO KEY UPDATE SKIP LOCKED))"
 	"  RETURNING j.id, j.claim_no, j.provider, j.model, j.started_at, j.worker_id, j.status),"
 	" closed AS ("
@@ -277,23 +277,53 @@ static LiStatement lost_statement = {
 	3, {UUIDARRAYOID, INT4ARRAYOID, UUIDARRAYOID}
 };
 
-/* A call that a cancel ended: its job is terminal, so only the attempt is written. */
-static LiStatement cancelled_statement = {
-	"WITH closed AS ("
+/*
+ * A call whose claim was lost, by a cancel for one: it was made all the same.
+ * Who took the claim may have written the row already.
+ */
+static LiStatement late_statement = {
+	"WITH r AS (SELECT $9 AS prompt_tokens, $10 AS cached_tokens, $11 AS completion_tokens,"
+	"  $12 AS input_price, $13 AS cached_price, $14 AS output_price),"
+	" closed AS ("
 	" UPDATE linkedin_ingest.scoring_attempts AS a SET outcome = 'cancelled',"
-	"  error_code = 'cancelled', recorded_at = clock_timestamp(), finished_at = clock_timestamp()"
-	"  WHERE a.job_id = $1 AND a.claim_no = $2 AND a.sample = $4 AND a.outcome IS NULL"
+	"  error_code = 'cancelled', http_status = $7, request_id = $8,"
+	"  prompt_tokens = r.prompt_tokens, completion_tokens = r.completion_tokens,"
+	"  cost_usd = " COST ", sent_at = $6, finished_at = $15, recorded_at = clock_timestamp()"
+	"  FROM r WHERE a.job_id = $1 AND a.claim_no = $2 AND a.sample = $4 AND a.outcome IS NULL"
 	"  RETURNING a.job_id)"
 	"INSERT INTO linkedin_ingest.scoring_attempts (job_id, attempt, claim_no, kind, sample,"
-	" charged, worker_pid, provider, model, outcome, error_code, error_message, claimed_at,"
-	" sent_at, finished_at)"
+	" charged, worker_pid, provider, model, http_status, outcome, error_code, error_message,"
+	" request_id, prompt_tokens, completion_tokens, cost_usd, claimed_at, sent_at, finished_at)"
 	" SELECT j.id, coalesce((SELECT max(a.attempt) FROM linkedin_ingest.scoring_attempts AS a"
 	"   WHERE a.job_id = j.id), 0) + 1, $2, $3, $4, true, pg_backend_pid(), j.provider, j.model,"
-	"  'cancelled', 'cancelled', 'the job was cancelled', $5, $6, clock_timestamp()"
-	" FROM linkedin_ingest.scoring_jobs AS j"
-	" WHERE j.id = $1 AND j.claim_no = $2 AND j.status = 'cancelled'"
-	" AND NOT EXISTS (SELECT FROM closed)",
-	6, {UUIDOID, INT4OID, TEXTOID, INT4OID, TIMESTAMPTZOID, TIMESTAMPTZOID}
+	"  $7, 'cancelled', 'cancelled', 'the claim was lost while the model was asked', $8,"
+	"  r.prompt_tokens, r.completion_tokens, " COST ", $5, $6, $15"
+	" FROM linkedin_ingest.scoring_jobs AS j CROSS JOIN r"
+	" WHERE j.id = $1 AND NOT EXISTS (SELECT FROM closed)"
+	" AND NOT EXISTS (SELECT FROM linkedin_ingest.scoring_attempts AS a"
+	"  WHERE a.job_id = $1 AND a.claim_no = $2 AND a.sample = $4)",
+	15, {UUIDOID, INT4OID, TEXTOID, INT4OID, TIMESTAMPTZOID, TIMESTAMPTZOID, INT4OID, TEXTOID,
+		INT4OID, INT4OID, INT4OID, NUMERICOID, NUMERICOID, NUMERICOID, TIMESTAMPTZOID}
+};
+
+/* Which rows may be written now; the order is the same for all who write many. */
+static LiStatement lock_statement = {
+	"SELECT j.id FROM linkedin_ingest.scoring_jobs AS j WHERE j.id = ANY ($1)"
+	" ORDER BY j.id FOR NO KEY UPDATE SKIP LOCKED",
+	1, {UUIDARRAYOID}
+};
+
+static LiStatement exist_statement = {
+	"SELECT j.id FROM linkedin_ingest.scoring_jobs AS j WHERE j.id = ANY ($1)",
+	1, {UUIDARRAYOID}
+};
+
+/* Whoever may own a job. */
+static LiStatement owners_statement = {
+	"SELECT w.id FROM linkedin_ingest.workers AS w"
+	" UNION SELECT j.worker_id FROM linkedin_ingest.scoring_jobs AS j"
+	" WHERE j.status = 'processing'",
+	0
 };
 
 static LiStatement processing_statement = {
@@ -322,19 +352,20 @@ static LiStatement beat_statement = {
 };
 
 static LiStatement forget_statement = {
-	"DELETE FROM linkedin_ingest.workers AS w WHERE w.id <> ALL ($1) AND NOT EXISTS ("
+	"DELETE FROM linkedin_ingest.workers AS w WHERE w.id = ANY ($1) AND NOT EXISTS ("
 	" SELECT FROM linkedin_ingest.scoring_jobs AS j"
 	" WHERE j.status = 'processing' AND j.worker_id = w.id)",
 	1, {UUIDARRAYOID}
 };
 
 /*
- * Without shared memory a session is live when its process is: same pid, same
- * start.  A start that the caller may not see counts as the same.
+ * Without shared memory another session is live when its process is: same pid,
+ * same start.  A start that the caller may not see counts as the same.
  */
 static LiStatement sessions_statement = {
 	"SELECT w.id FROM linkedin_ingest.workers AS w JOIN pg_stat_activity AS a ON a.pid = w.pid"
-	" WHERE coalesce(a.backend_start, w.started_at) = w.started_at",
+	" WHERE coalesce(a.backend_start, w.started_at) = w.started_at"
+	" AND w.pid <> pg_backend_pid()",
 	0
 };
 
@@ -697,6 +728,32 @@ record_job(LiRecord *r)
 	r->stored = li_sql_run(&record_statement, p.values, p.nulls) > 0;
 }
 
+/* The attempt row of a call whose claim was lost. */
+void
+li_queue_record_late(const LiClaim *claim, const LiCallRecord *call)
+{
+	Parameters	p;
+
+	p.n = 0;
+	add(&p, UUIDPGetDatum(&claim->id), false);
+	add(&p, Int32GetDatum(claim->claim_no), false);
+	add_text(&p, call->kind);
+	add(&p, Int32GetDatum(call->sample), false);
+	add(&p, TimestampTzGetDatum(claim->claimed_at), false);
+	add(&p, TimestampTzGetDatum(call->sent_at), call->sent_at == 0);
+	add_int_unless(&p, call->http_status, 0);
+	add_text(&p, call->request_id);
+	add_int_unless(&p, call->prompt_tokens, -1);
+	add_int_unless(&p, call->cached_tokens, -1);
+	add_int_unless(&p, call->completion_tokens, -1);
+	add_numeric(&p, call->input_price);
+	add_numeric(&p, call->cached_price);
+	add_numeric(&p, call->output_price);
+	add(&p, TimestampTzGetDatum(call->finished_at ? call->finished_at : GetCurrentTimestamp()), false);
+	Assert(p.n == late_statement.nargs);
+	li_sql_run(&late_statement, p.values, p.nulls);
+}
+
 static void
 put_call(Column *c, const LiRecord *r, const LiCallRecord *call)
 {
@@ -772,7 +829,8 @@ record_spend(List *records)
 	{
 		LiRecord   *r = lfirst(cell);
 
-		if (!r->stored || r->call == NULL)
+		/* paid is paid, whether the job still wants it or not */
+		if (r->locked || r->call == NULL || r->call->sent_at == 0)
 			continue;
 		put_text(&c[0], r->claim->job.provider);
 		put_text(&c[1], r->claim->job.model);
@@ -793,6 +851,59 @@ static bool
 is_terminal(const char *status)
 {
 	return strcmp(status, "completed") == 0 || strcmp(status, "failed") == 0;
+}
+
+static bool
+has_uuid(uint64 rows, const pg_uuid_t *id)
+{
+	uint64		i;
+
+	for (i = 0; i < rows; i++)
+		if (memcmp(DatumGetUUIDP(li_sql_value(i, 1, 0)), id, UUID_LEN) == 0)
+			return true;
+	return false;
+}
+
+/*
+ * Locks the jobs without waiting.  A row that somebody else has locked (a
+ * cancel_job() that is not committed yet) must not hold up the rest, so it is
+ * marked and left for later; one that does not exist is not locked.
+ */
+static void
+lock_jobs(List *records)
+{
+	List	   *ids = NIL;
+	List	   *missing = NIL;
+	ListCell   *cell;
+	Datum		array;
+	uint64		n;
+
+	foreach(cell, records)
+		ids = lappend(ids, unconstify(pg_uuid_t *, &((LiRecord *) lfirst(cell))->claim->id));
+	array = uuid_array(ids);
+	n = li_sql_run(&lock_statement, &array, NULL);
+	if (n == (uint64) list_length(records))
+	{
+		foreach(cell, records)
+			((LiRecord *) lfirst(cell))->locked = false;
+		return;
+	}
+	foreach(cell, records)
+	{
+		LiRecord   *r = lfirst(cell);
+
+		r->locked = !has_uuid(n, &r->claim->id);
+		if (r->locked)
+			missing = lappend(missing, unconstify(pg_uuid_t *, &r->claim->id));
+	}
+	array = uuid_array(missing);
+	n = li_sql_read(&exist_statement, &array, NULL);
+	foreach(cell, records)
+	{
+		LiRecord   *r = lfirst(cell);
+
+		r->locked = r->locked && has_uuid(n, &r->claim->id);
+	}
 }
 
 static List *
@@ -832,8 +943,17 @@ li_queue_record(List *records, MemoryContext out)
 	List	   *notices = NIL;
 	ListCell   *cell;
 
+	lock_jobs(records);
 	foreach(cell, records)
-		record_job(lfirst(cell));
+	{
+		LiRecord   *r = lfirst(cell);
+
+		r->stored = false;
+		if (!r->locked)
+			record_job(r);
+		if (!r->locked && !r->stored && r->call != NULL)
+			li_queue_record_late(r->claim, r->call);
+	}
 	record_attempts(records);
 	record_spend(records);
 
@@ -875,22 +995,34 @@ li_queue_notify(List *payloads)
 
 /* ---------- rescue, hand-back, cancel ---------- */
 
-/* Ids of the sessions that are live in a server without shared memory. */
-List *
-li_queue_live_workers(MemoryContext out)
+static List *
+uuid_rows(uint64 n, MemoryContext out)
 {
-	uint64		n = li_sql_read(&sessions_statement, NULL, NULL);
-	List	   *live = NIL;
+	MemoryContext old = MemoryContextSwitchTo(out);
+	List	   *uuids = NIL;
 	uint64		i;
 
 	for (i = 0; i < n; i++)
-	{
-		MemoryContext old = MemoryContextSwitchTo(out);
+		uuids = lappend(uuids, copy_uuid(out, li_sql_value(i, 1, 0)));
+	MemoryContextSwitchTo(old);
+	return uuids;
+}
 
-		live = lappend(live, copy_uuid(out, li_sql_value(i, 1, 0)));
-		MemoryContextSwitchTo(old);
-	}
-	return live;
+/*
+ * Ids of all that may own jobs.  To be read before their liveness: who claims
+ * later is not among them, and who has claimed can be seen to live.
+ */
+List *
+li_queue_owners(MemoryContext out)
+{
+	return uuid_rows(li_sql_read(&owners_statement, NULL, NULL), out);
+}
+
+/* Ids of other sessions that are live now, in a server without shared memory. */
+List *
+li_queue_live_sessions(MemoryContext out)
+{
+	return uuid_rows(li_sql_run(&sessions_statement, NULL, NULL), out);
 }
 
 /* Whether any job is processing. */
@@ -934,19 +1066,19 @@ li_queue_state(const pg_uuid_t *job, MemoryContext out, bool *own)
 }
 
 /*
- * Takes jobs from workers that are not among the live ones; returns how many.
+ * Takes jobs from workers that are gone; returns how many.
  * They stay charged: a job that kills its worker must not do so for ever.
  * Adds to the notices those of the jobs that failed by it.
  */
 int
-li_queue_rescue(List *live, List **notices, MemoryContext out)
+li_queue_rescue(List *dead, List **notices, MemoryContext out)
 {
 	Datum		values[2];
 	List	   *failed = NIL;
 	uint64		n;
 	uint64		i;
 
-	values[0] = uuid_array(live);
+	values[0] = uuid_array(dead);
 	values[1] = Int64GetDatum(RESCUE_BATCH);
 	n = li_sql_run(&rescue_statement, values, NULL);
 	for (i = 0; i < n; i++)
@@ -1015,21 +1147,6 @@ li_queue_lost(List *claims, MemoryContext out)
 	return lost;
 }
 
-/* The attempt row of a call that was aborted because its job was cancelled. */
-void
-li_queue_record_cancelled(const LiClaim *claim, const LiCallRecord *call)
-{
-	Datum		values[6];
-
-	values[0] = UUIDPGetDatum(&claim->id);
-	values[1] = Int32GetDatum(claim->claim_no);
-	values[2] = CStringGetTextDatum(call->kind);
-	values[3] = Int32GetDatum(call->sample);
-	values[4] = TimestampTzGetDatum(claim->claimed_at);
-	values[5] = TimestampTzGetDatum(call->sent_at);
-	li_sql_run(&cancelled_statement, values, NULL);
-}
-
 /* ---------- workers ---------- */
 
 /* Writes the worker's row; for a worker that owns jobs, now and then. */
@@ -1044,11 +1161,11 @@ li_queue_beat(const pg_uuid_t *worker, TimestampTz started_at)
 	li_sql_run(&beat_statement, values, NULL);
 }
 
-/* Removes the rows of incarnations that are gone and own nothing. */
+/* Removes the rows of workers that are gone, once they own nothing. */
 void
-li_queue_forget_workers(List *live)
+li_queue_forget_workers(List *dead)
 {
-	Datum		ids = uuid_array(live);
+	Datum		ids = uuid_array(dead);
 
 	li_sql_run(&forget_statement, &ids, NULL);
 }

@@ -97,7 +97,8 @@ typedef struct LiRecord
 	bool		cached;			/* answered from an earlier job */
 	const LiCallRecord *next;	/* the call that follows: its open row */
 	/* out */
-	bool		stored;			/* false: the claim was lost, nothing written */
+	bool		locked;			/* somebody has the row: nothing written, try again */
+	bool		stored;			/* false: the claim was lost, the job not touched */
 	int			next_attempt;	/* number of the open row */
 } LiRecord;
 
@@ -111,14 +112,15 @@ extern bool li_queue_is_processing(void);
 extern char *li_queue_state(const pg_uuid_t *job, MemoryContext out, bool *own);
 extern void li_queue_samples(const LiClaim *claim, const char **parsed);
 extern const char *li_queue_cached(const LiClaim *claim, const char *cache_key, int ttl_s);
-extern List *li_queue_live_workers(MemoryContext out);
+extern List *li_queue_owners(MemoryContext out);
+extern List *li_queue_live_sessions(MemoryContext out);
 extern List *li_queue_record(List *records, MemoryContext out);
-extern int	li_queue_rescue(List *live, List **notices, MemoryContext out);
+extern int	li_queue_rescue(List *dead, List **notices, MemoryContext out);
 extern int	li_queue_hand_back(const pg_uuid_t *worker, List *sent);
 extern List *li_queue_lost(List *claims, MemoryContext out);
-extern void li_queue_record_cancelled(const LiClaim *claim, const LiCallRecord *call);
+extern void li_queue_record_late(const LiClaim *claim, const LiCallRecord *call);
 extern void li_queue_beat(const pg_uuid_t *worker, TimestampTz started_at);
-extern void li_queue_forget_workers(List *live);
+extern void li_queue_forget_workers(List *dead);
 extern void li_queue_notify(List *payloads);
 
 #endif							/* LI_QUEUE_H */

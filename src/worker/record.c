@@ -39,25 +39,18 @@ apply_to_account(LiEngine *engine, LiWork *work)
 	switch (outcome->class)
 	{
 		case LI_OPEN:
-			li_account_block(work->run->provider, model, outcome->code, outcome->message);
-			li_account_put_off(work->run->provider, outcome->blocks_model ? "" : work->run->claim->job.model);
-			ereport(LOG,
-					(errmsg("linkedin_ingest: provider \"%s\"%s%s is blocked: %s",
-							work->run->provider->name, model[0] ? ", model " : "", model,
-							outcome->code),
-					 errdetail("%s", outcome->message ? outcome->message : "")));
+			if (li_account_block(work->run->provider, model, outcome->code, outcome->message))
+				ereport(LOG,
+						(errmsg("linkedin_ingest: provider \"%s\"%s%s is blocked: %s",
+								work->run->provider->name, model[0] ? ", model " : "", model,
+								outcome->code),
+						 errdetail("%s", outcome->message ? outcome->message : "")));
 			break;
 		case LI_DEFER:
-			if (outcome->retry_after_ms > 0)
-				li_account_throttle(work->run->provider,
-									TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
-																outcome->retry_after_ms));
-			/* FALLTHROUGH */
 		case LI_RETRY:
-			li_account_put_off(work->run->provider, "");
-			li_account_put_off(work->run->provider, work->run->claim->job.model);
 			break;
 		default:
+			li_account_answers(work->run->provider);
 			if (work->run->probe)
 			{
 				bool		was = li_account_unblock(work->run->provider, "");
@@ -145,10 +138,7 @@ record_singly(Recording *all)
 			continue;
 		}
 		/* Not the row's fault: nothing is recorded, the cycle comes again. */
-		if (ERRCODE_TO_CATEGORY(error->sqlerrcode) == ERRCODE_INSUFFICIENT_RESOURCES ||
-			error->sqlerrcode == ERRCODE_LOCK_NOT_AVAILABLE ||
-			error->sqlerrcode == ERRCODE_QUERY_CANCELED ||
-			error->sqlerrcode == ERRCODE_T_R_DEADLOCK_DETECTED)
+		if (li_engine_is_transient(error))
 			ReThrowError(error);
 		record_as_failed(lfirst(work_cell), lfirst(record_cell), error);
 		error = li_engine_attempt(record_step, &one);
@@ -218,6 +208,8 @@ li_engine_record(LiEngine *engine)
 		LiWork	   *work = lfirst(work_cell);
 		LiRecord   *one = lfirst(record_cell);
 
+		if (one->locked)
+			continue;			/* it stays, the next cycle tries again */
 		count(engine, one, work);
 		if (one->stored && one->next != NULL)
 		{

@@ -35,6 +35,10 @@ static bool
 session_begin(void)
 {
 	li_engine_settings(GUC_ACTION_LOCAL);
+	li_engine_durable();
+	/* SKIP LOCKED and "one row changed" mean what they say at this level only. */
+	if (!FirstSnapshotSet)
+		XactIsoLevel = XACT_READ_COMMITTED;
 	PushActiveSnapshot(GetTransactionSnapshot());
 	return true;
 }
@@ -73,6 +77,7 @@ run(Session *session, int max_jobs)
 	li_slot_set_state(session->slot, LI_STATE_RUNNING, "");
 	session->engine = li_engine_create(TopMemoryContext, &session_txn, session->slot);
 	li_engine_set_limit(session->engine, max_jobs);
+	SPI_commit();				/* out of the snapshot that CALL has taken */
 
 	for (;;)
 	{
@@ -91,6 +96,7 @@ run(Session *session, int max_jobs)
 		if (sleep_ms > 0)
 			li_engine_wait(session->engine, sleep_ms);
 	}
+	li_engine_flush_notices(session->engine);
 }
 
 /* CALL run_once(max_jobs) */

@@ -168,6 +168,17 @@ li_slot_reserve(LiSlotKind kind, Oid database)
 	return slot;
 }
 
+/* The number whose latch is this process's. */
+int
+li_my_procno(void)
+{
+#if PG_VERSION_NUM >= 170000
+	return MyProcNumber;
+#else
+	return MyProc->pgprocno;
+#endif
+}
+
 /* The process moves in: from now on it can be woken and own jobs. */
 void
 li_slot_occupy(LiSlot *slot)
@@ -177,7 +188,7 @@ li_slot_occupy(LiSlot *slot)
 	li_uuid_random(&incarnation);
 	li_shared_lock(LW_EXCLUSIVE);
 	slot->pid = MyProcPid;
-	slot->pgprocno = MyProc->pgprocno;
+	slot->pgprocno = li_my_procno();
 	slot->incarnation = incarnation;
 	slot->started_at = MyStartTimestamp;
 	pg_atomic_write_u64(&slot->beat_ms, li_monotonic_ms());
@@ -194,7 +205,8 @@ li_slot_release(LiSlot *slot, LiExit why)
 	Oid			database = slot->database;
 
 	li_shared_lock(LW_EXCLUSIVE);
-	if (slot->kind == LI_SLOT_WORKER)
+	/* a superseded one has a successor: the state is no longer its business */
+	if (slot->kind == LI_SLOT_WORKER && !slot->superseded)
 	{
 		LiDatabase *db = li_database_find(database, false);
 
@@ -212,7 +224,8 @@ li_slot_release(LiSlot *slot, LiExit why)
 					db->crashes++;
 					break;
 				case LI_EXIT_ABSENT:
-					db->state = LI_DB_ABSENT;
+					/* unless CREATE EXTENSION has committed since it looked */
+					db->state = db->created == slot->created_seen ? LI_DB_ABSENT : LI_DB_PROBE;
 					db->crashes = 0;
 					break;
 				case LI_EXIT_LEFT:
@@ -252,6 +265,25 @@ li_slot_is_live(const LiSlot *slot)
 {
 	return slot->kind != LI_SLOT_FREE && slot->pid != 0 && !slot->superseded &&
 		(slot->pid == MyProcPid || kill(slot->pid, 0) == 0);
+}
+
+/* Whether a worker or session of this database with that id may own jobs. */
+bool
+li_incarnation_is_live(const pg_uuid_t *incarnation)
+{
+	bool		live = false;
+	int			i;
+
+	li_shared_lock(LW_SHARED);
+	for (i = 0; i < LI_MAX_SLOTS && !live; i++)
+	{
+		LiSlot	   *slot = &li_shared->slots[i];
+
+		live = slot->database == MyDatabaseId &&
+			memcmp(&slot->incarnation, incarnation, UUID_LEN) == 0 && li_slot_is_live(slot);
+	}
+	li_shared_unlock();
+	return live;
 }
 
 /*
@@ -312,6 +344,20 @@ li_database_is_wanted(Oid oid)
 	wanted = db != NULL && db->leaving > 0;
 	li_shared_unlock();
 	return wanted;
+}
+
+/* How often CREATE EXTENSION has been seen to commit. */
+uint32
+li_database_created(Oid oid)
+{
+	LiDatabase *db;
+	uint32		created;
+
+	li_shared_lock(LW_SHARED);
+	db = li_database_find(oid, false);
+	created = db ? db->created : 0;
+	li_shared_unlock();
+	return created;
 }
 
 /* What worker_status says of a database without a worker; empty: nothing. */

@@ -59,6 +59,7 @@ typedef struct LiSlot
 	LiSlotState state;
 	LiExit		exit;
 	bool		superseded;		/* it hung; its jobs belong to another now */
+	uint32		created_seen;	/* LiDatabase.created before its latest look */
 	Oid			database;
 	int			pid;			/* 0: not started yet */
 	int			pgprocno;
@@ -91,6 +92,7 @@ typedef struct LiDatabase
 	Oid			oid;
 	int			leaving;		/* utility commands that want us out */
 	int			crashes;		/* in a row */
+	uint32		created;		/* counts CREATE EXTENSION */
 	uint64		next_start_ms;	/* monotonic */
 	char		reason[LI_REASON_LEN];	/* why no worker runs; empty: none */
 } LiDatabase;
@@ -106,6 +108,7 @@ typedef struct LiAccount
 	char		model[208];		/* empty: the whole account */
 	bool		blocked;
 	int			in_flight;		/* calls; kept for the whole account only */
+	int			defers;			/* in a row, without an answer between */
 	bool		probing;
 	int			prober;			/* pid that probes */
 	TimestampTz blocked_at;
@@ -142,12 +145,15 @@ extern void li_shared_lock(LWLockMode mode);
 extern void li_shared_unlock(void);
 
 extern uint64 li_monotonic_ms(void);
+extern int	li_my_procno(void);
 
 extern LiSlot *li_slot_reserve(LiSlotKind kind, Oid database);
 extern void li_slot_occupy(LiSlot *slot);
 extern void li_slot_release(LiSlot *slot, LiExit why);
 extern void li_slot_set_state(LiSlot *slot, LiSlotState state, const char *reason);
 extern bool li_slot_is_live(const LiSlot *slot);
+extern bool li_incarnation_is_live(const pg_uuid_t *incarnation);
+extern uint32 li_database_created(Oid oid);
 
 extern LiDatabase *li_database_find(Oid oid, bool create);
 extern void li_database_present(Oid oid);

@@ -169,9 +169,12 @@ linkedin_ingest_worker_reason(PG_FUNCTION_ARGS)
 Datum
 linkedin_ingest_live_workers(PG_FUNCTION_ARGS)
 {
-	List	   *live = NIL;
+	pg_uuid_t	slots[LI_MAX_SLOTS];
+	List	   *sessions = NIL;
 	ListCell   *cell;
 	MemoryContext cxt;
+	bool		isnull = false;
+	int			n = 0;
 	int			i;
 
 	InitMaterializedSRF(fcinfo, MAT_SRF_USE_EXPECTED_DESC);
@@ -180,27 +183,23 @@ linkedin_ingest_live_workers(PG_FUNCTION_ARGS)
 	{
 		if (SPI_connect() != SPI_OK_CONNECT)
 			elog(ERROR, "could not connect to SPI");
-		live = li_queue_live_workers(cxt);
+		sessions = li_queue_live_sessions(cxt);
 		SPI_finish();
 	}
 	li_shared_lock(LW_SHARED);
 	for (i = 0; i < LI_MAX_SLOTS; i++)
-	{
-		LiSlot	   *slot = &li_shared->slots[i];
-
-		if (slot->database == MyDatabaseId && li_slot_is_live(slot))
-		{
-			pg_uuid_t  *id = palloc(sizeof(pg_uuid_t));
-
-			*id = slot->incarnation;
-			live = lappend(live, id);
-		}
-	}
+		if (li_shared->slots[i].database == MyDatabaseId && li_slot_is_live(&li_shared->slots[i]))
+			slots[n++] = li_shared->slots[i].incarnation;
 	li_shared_unlock();
-	foreach(cell, live)
+	for (i = 0; i < n; i++)
+	{
+		Datum		value = UUIDPGetDatum(&slots[i]);
+
+		emit(fcinfo, &value, &isnull);
+	}
+	foreach(cell, sessions)
 	{
 		Datum		value = UUIDPGetDatum((pg_uuid_t *) lfirst(cell));
-		bool		isnull = false;
 
 		emit(fcinfo, &value, &isnull);
 	}

@@ -57,6 +57,7 @@ at_transaction_end(XactEvent event, void *arg)
 			if (db != NULL && noted_created)
 			{
 				db->state = LI_DB_PRESENT;
+				db->created++;
 				db->crashes = 0;
 				db->next_start_ms = 0;
 			}

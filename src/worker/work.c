@@ -8,9 +8,10 @@
  * a record for the queue.  Some answers ask for one more call; the line then
  * goes round again after the open attempt row of that call was committed.
  *
- * A job that wants samples has up to MAX_LINES lines at a time.  Each begins
- * with an open attempt row, keeps its valid answer in that row, and at its end
- * may begin the next sample.  The claim ends with its last line: what counts
+ * A job that wants samples begins with up to MAX_LINES lines.  Each begins with
+ * an open attempt row and keeps its valid answer in that row.  When the first
+ * ones have been judged and do not agree, each end begins one sample more, so
+ * that none is paid for in vain.  The claim ends with its last line: what counts
  * then is what the lines have left in the run, so a record that could not be
  * written may be made again.
  *
@@ -382,8 +383,13 @@ note_end(LiWork *work)
 {
 	LiRun	   *run = work->run;
 	LiClass		class = work->outcome.class;
+	int			ended = 0;
+	int			i;
 
 	work->next_sample = 0;
+	if (class == LI_DEFER)
+		run->deferred_until = li_account_defer(run->provider, work->outcome.retry_after_ms,
+											   work->outcome.overload);
 	if (class == LI_REASK || class == LI_SHRINK)
 		return;
 	run->going--;
@@ -399,7 +405,11 @@ note_end(LiWork *work)
 	}
 	else if (class != LI_FAIL)
 		run->stop = true;
-	if (!run->stop && work->state != NULL)
+	for (i = 1; i <= run->claim->job.samples; i++)
+		if (run->parsed[i] != NULL || run->ends[i].code != NULL)
+			ended++;
+	/* the first ones are judged together before any more is paid for */
+	if (!run->stop && work->state != NULL && (run->going == 0 || ended >= MAX_LINES))
 		work->next_sample = missing_sample(run);
 	if (work->next_sample > 0)
 	{
@@ -419,6 +429,7 @@ li_work_judge(LiWork *work)
 {
 	MemoryContext old = MemoryContextSwitchTo(work->run->claim->cxt);
 	const LiHttpResponse *response = li_http_call_response(work->call);
+	uint32		holdoff = InterruptHoldoffCount;
 
 	PG_TRY();
 	{
@@ -442,6 +453,7 @@ li_work_judge(LiWork *work)
 		MemoryContextSwitchTo(work->run->claim->cxt);
 		error = CopyErrorData();
 		FlushErrorState();
+		InterruptHoldoffCount = holdoff;	/* an error sets it to 0 */
 		/* The text may quote the answer: only the code is kept. */
 		set_outcome(work, LI_RETRY, "provider_error",
 					psprintf("the answer could not be read (SQLSTATE %s)",
@@ -512,7 +524,7 @@ decide(LiWork *work, LiRecord *record)
 			break;
 		case LI_DEFER:
 			record->status = "pending";
-			record->run_at = after_ms(backoff(work, outcome));
+			record->run_at = work->run->deferred_until;
 			record->give_back = true;
 			break;
 		case LI_OPEN:
@@ -526,6 +538,7 @@ decide(LiWork *work, LiRecord *record)
 		case LI_SHRINK:
 			record->status = "processing";
 			record->error_code = NULL;
+			record->give_back = false;	/* when the claim ends */
 			break;
 	}
 }
@@ -558,7 +571,7 @@ decide_samples(LiWork *work, LiRecord *record)
 			failed = end;
 		else if (left == NULL || end->class == LI_RETRY)
 			left = end;
-		if (end->class != LI_FAIL && end->class != LI_OPEN)
+		if (end->class == LI_RETRY)
 			record->run_at = Max(record->run_at, after_ms(backoff(work, end)));
 	}
 
@@ -572,6 +585,7 @@ decide_samples(LiWork *work, LiRecord *record)
 	if (left != NULL)
 	{
 		record->status = "pending";
+		record->run_at = Max(record->run_at, run->deferred_until);
 		record->error_code = left->code;
 		record->error_message = left->message;
 		return;
@@ -620,7 +634,7 @@ li_work_record(LiWork *work)
 	else if (work->next_sample > 0)
 		record->next = &work->next;
 
-	if (work->called)
+	if (work->called || work->made.open_attempt > 0)
 	{
 		work->made.outcome = class_names[outcome->class];
 		work->made.error_code = outcome->code;
@@ -668,6 +682,12 @@ li_work_free(LiWork *work)
 	li_work_abort(work);
 	if (--run->works > 0)
 		return;
+	if (run->probe && run->provider != NULL)
+	{
+		/* no more than the end of a probe that its answer has not ended yet */
+		li_account_end_probe(run->provider, "", true);
+		li_account_end_probe(run->provider, run->claim->job.model, true);
+	}
 	li_accounts_release(run->accounts);
 	MemoryContextDelete(run->claim->cxt);
 }

@@ -31,6 +31,7 @@ typedef struct LiRun
 	bool		probe;			/* it tries what is blocked */
 	int			works;			/* that refer to this run */
 	int			going;			/* lines of calls that have not come to an end */
+	TimestampTz deferred_until; /* the latest time to which a call was deferred */
 	bool		stop;			/* no further sample is begun under this claim */
 	struct LiWork *last;		/* of those that are about to be recorded */
 

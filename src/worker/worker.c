@@ -52,7 +52,8 @@
 #include "worker/wakeup.h"
 #include "worker/worker.h"
 
-#define MAX_ERROR_PAUSE_MS 60000
+#define MAX_ERROR_PAUSE_MS	60000
+#define LOCK_TIMEOUT_MS		10000
 
 static LiSlot *my_slot;
 static LiEngine *engine;
@@ -74,6 +75,10 @@ worker_begin(void)
 	PushActiveSnapshot(GetTransactionSnapshot());
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "could not connect to SPI");
+	li_engine_durable();
+	if (handing_back)			/* must wait for nobody; queue.c looks for the tables */
+		return true;
+	my_slot->created_seen = li_database_created(my_slot->database);
 	switch (li_extension_lock())
 	{
 		case LI_EXTENSION_PRESENT:
@@ -140,13 +145,11 @@ static void
 fix_settings(void)
 {
 	li_engine_settings(GUC_ACTION_SET);
-	SetConfigOption("lock_timeout", "10s", PGC_USERSET, PGC_S_OVERRIDE);
+	SetConfigOption("lock_timeout", psprintf("%dms", Min(LOCK_TIMEOUT_MS, li_lease_interval / 4)),
+					PGC_USERSET, PGC_S_OVERRIDE);
 	SetConfigOption("default_transaction_isolation", "read committed", PGC_USERSET, PGC_S_OVERRIDE);
 	SetConfigOption("default_transaction_read_only", "off", PGC_USERSET, PGC_S_OVERRIDE);
 	SetConfigOption("idle_in_transaction_session_timeout", "0", PGC_USERSET, PGC_S_OVERRIDE);
-	/* A committed claim must survive, or a paid call would be invisible. */
-	if (synchronous_commit == SYNCHRONOUS_COMMIT_OFF)
-		SetConfigOption("synchronous_commit", "local", PGC_USERSET, PGC_S_OVERRIDE);
 }
 
 static void
@@ -175,15 +178,20 @@ become_worker_role(void)
 	Oid			role;
 	char	   *lack = NULL;
 
-	if (li_worker_role[0] == '\0' || !worker_begin())
+	if (li_worker_role[0] == '\0')
 		return;
+	StartTransactionCommand();
 	role = get_role_oid(li_worker_role, true);
+	CommitTransactionCommand();
 	if (!OidIsValid(role))
 		refuse_to_start("linkedin_ingest.worker_role does not exist");
 	namestrcpy(&name, li_worker_role);
-	if (li_sql_read(&lacking, &value, NULL) > 0)
-		lack = li_sql_text(TopMemoryContext, 0, 1);
-	worker_commit();
+	if (worker_begin())
+	{
+		if (li_sql_read(&lacking, &value, NULL) > 0)
+			lack = li_sql_text(TopMemoryContext, 0, 1);
+		worker_commit();
+	}
 	if (lack != NULL)
 		refuse_to_start(psprintf("linkedin_ingest.worker_role lacks %s", lack));
 
@@ -220,6 +228,7 @@ handle_interrupts(uint32 *wake)
 {
 	if (ProcDiePending && li_shutdown_grace > 0)
 		drain();
+	QueryCancelPending = false; /* there is no query to cancel */
 	CHECK_FOR_INTERRUPTS();
 	if (ConfigReloadPending)
 	{

@@ -87,7 +87,7 @@ script('alike', 70, 72, 74, 10, 10, 10, 10);
 $job = score(samples => 7);
 is(ends($job), 'completed', 'seven samples of which three agree');
 is(column($job, 'overall_score'), '72.00', 'the three count');
-cmp_ok(() = $node->safe_psql($db, "SELECT 1 FROM linkedin_ingest.scoring_attempts WHERE job_id = '$job'") =~ /1/g, '<=', 5,
+is($node->safe_psql($db, "SELECT count(*) FROM linkedin_ingest.scoring_attempts WHERE job_id = '$job'"), '3',
 	'the rest is not paid for');
 
 # At most three at a time.
@@ -108,16 +108,15 @@ $job = score(samples => 4);
 is(ends($job), 'failed', 'fewer are not');
 is(column($job, "error ->> 'code'"), 'refused', 'with the code of what failed');
 
-script('retried', 50, { do => 'error=server_error' }, 60);
+script('retried', 50, { do => 'error=server_error' }, 60, 70);
 $job = score(samples => 3);
 is(ends($job), 'completed', 'a sample that is retried');
 is(column($job, "claim_no || ' ' || attempts"), '2 2', 'by a second, charged claim');
 is($node->safe_psql($db, "SELECT count(*) FROM linkedin_ingest.scoring_attempts WHERE job_id = '$job' AND outcome = 'ok'"), '3',
 	'that asks for the missing one alone');
-is(column($job, 'overall_score'), $node->safe_psql($db, "SELECT round((percentile_cont(0.5) WITHIN GROUP (ORDER BY (parsed -> 'criteria' -> '$keys[0]' ->> 'score')::float))::numeric, 2) FROM linkedin_ingest.scoring_attempts WHERE job_id = '$job' AND outcome = 'ok'"),
-	'the median of all three');
+is(column($job, 'overall_score'), '60.00', 'the median of all three');
 
-script('deferred', 50, { do => 'error=rate_limit_exceeded,retry-after=1' }, 60);
+script('deferred', 50, { do => 'error=rate_limit_exceeded,retry-after=1' }, 60, 70);
 $job = score(samples => 3);
 is(ends($job), 'completed', 'a sample that is throttled');
 is(column($job, 'attempts'), '1', 'the first claim was not charged');
@@ -125,14 +124,14 @@ is(column($job, 'attempts'), '1', 'the first claim was not charged');
 # --- a crash costs the samples in flight
 
 control($model, 'POST', 'script/crash', JSON::PP::encode_json([
-			(map { { do => 'ok', content => content($_), times => 1 } } 40, 60, 90), { do => 'hang', times => 3 } ]));
+			(map { { do => 'ok', content => content($_), times => 1 } } 40, 60, 90), { do => 'hang', times => 1 } ]));
 $job = score(samples => 6);
 wait_for_sql($node, $db, "SELECT count(*) FROM linkedin_ingest.scoring_attempts WHERE job_id = '$job' AND outcome = 'ok'", '3');
-wait_for_inflight($model, 3);
+wait_for_inflight($model, 1);
 kill 'KILL', worker_pid($node, $db);
 wait_for_sql($node, $db, "SELECT status FROM linkedin_ingest.scoring_jobs WHERE id = '$job'", 'completed', 90);
 is($node->safe_psql($db, "SELECT count(*) FILTER (WHERE outcome = 'ok'), count(*) FILTER (WHERE outcome = 'unknown') FROM linkedin_ingest.scoring_attempts WHERE job_id = '$job'"),
-	'6|3', 'a crash costs the three samples in flight, no more');
+	'6|1', 'a crash costs the sample in flight, no more');
 
 # Cancel, with three in flight.
 use_model($node, $db, $model, 'hang');
