@@ -7,7 +7,7 @@ CREATE TABLE linkedin_ingest.scoring_jobs (
 	stage text CHECK (stage IN ('screening', 'compatibility', 'scoring')),
 	template_id uuid,
 	template_version int,
-	prompt text CHECK (btrim(prompt) <> ''),
+	prompt text CHECK (btrim(prompt) <> '' AND octet_length(prompt) <= 200000),
 	provider text NOT NULL,
 	model text NOT NULL,
 	max_tokens int NOT NULL CHECK (max_tokens BETWEEN 100 AND 32000),

@@ -78,16 +78,33 @@ BEGIN
 	ELSIF NEW.ca_file IS DISTINCT FROM OLD.ca_file THEN
 		changed := 'ca_file';
 	END IF;
-	IF changed IS NULL THEN
+	IF changed IS NULL AND TG_OP = 'UPDATE' AND NEW.organization IS NOT DISTINCT FROM OLD.organization THEN
 		RETURN NEW;
 	END IF;
-	IF NOT EXISTS (SELECT FROM pg_catalog.pg_roles r
+	IF changed IS NOT NULL AND NOT EXISTS (SELECT FROM pg_catalog.pg_roles r
 				   WHERE r.rolname = linkedin_ingest.outer_user() AND r.rolsuper) THEN
 		RAISE EXCEPTION 'permission denied to set column "%" of a provider', changed
 			USING ERRCODE = '42501', COLUMN = changed,
 				  DETAIL = 'Only superusers set base_url, api_key_ref, headers and ca_file.';
 	END IF;
 
+	/* A key pasted into the wrong column must not be shown by a CHECK's detail. */
+	fault := CASE
+		WHEN NEW.api_key_ref !~ '^env:[A-Za-z_][A-Za-z0-9_]*$' AND NEW.api_key_ref !~ '^file:/[^[:cntrl:]]+$' THEN
+			'api_key_ref'
+		WHEN NEW.base_url !~ '^https?://([A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?(/[A-Za-z0-9._~%!$&''()*+,;=:/-]*)?$' THEN
+			'base_url'
+		WHEN NEW.organization !~ '^[!-~]{1,200}$' THEN
+			'organization'
+	END;
+	IF fault IS NOT NULL THEN
+		RAISE EXCEPTION 'column "%" of a provider does not have the required form', fault
+			USING ERRCODE = '22023', COLUMN = fault,
+				  HINT = CASE fault
+					WHEN 'api_key_ref' THEN 'Say where the server finds the key: env:NAME or file:/PATH, never the key itself.'
+					WHEN 'base_url' THEN 'Use http://HOST/PATH or https://HOST/PATH, without user, query and fragment.'
+					ELSE 'Use 1 to 200 printable ASCII characters without spaces.' END;
+	END IF;
 	IF jsonb_typeof(NEW.headers) <> 'object' THEN
 		RAISE EXCEPTION 'headers must be a JSON object'
 			USING ERRCODE = '22023', COLUMN = 'headers';

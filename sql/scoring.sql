@@ -124,7 +124,9 @@ BEGIN
 			first_faults := first_faults || format('role: unknown: unknown role "%s"', left(role, 100));
 		END IF;
 	END IF;
-	IF prompt !~ '\S' THEN
+	IF octet_length(prompt) > 200000 THEN
+		first_faults := first_faults || 'prompt: too_long: prompt must have at most 200000 bytes'::text;
+	ELSIF prompt !~ '\S' THEN
 		first_faults := first_faults || 'prompt: blank: prompt must not be blank'::text;
 	END IF;
 	IF model !~ '^[!-~]{1,200}$' THEN
@@ -221,7 +223,19 @@ BEGIN
 	PERFORM FROM linkedin_ingest.profiles p
 		WHERE p.id = ANY (profile_ids) ORDER BY p.id FOR NO KEY UPDATE;
 
-	IF FOUND AND after_job IS NOT NULL THEN
+	/*
+	 * An older snapshot does not show what others have queued since: the limit
+	 * cannot be kept with it.  Whoever holds the profile's lock holds it alone.
+	 */
+	IF FOUND AND per_hour > 0 AND current_setting('transaction_isolation') IN ('repeatable read', 'serializable')
+		AND linkedin_ingest.count_jobs_now(profile_ids, now() - interval '60 minutes') <>
+			(SELECT count(*) FROM linkedin_ingest.scoring_jobs j
+			 WHERE j.profile_id = ANY (profile_ids) AND j.created_at > now() - interval '60 minutes') THEN
+		RAISE EXCEPTION 'could not serialize access: jobs of the profile were queued since this transaction began'
+			USING ERRCODE = '40001', HINT = 'The transaction might succeed if retried.';
+	END IF;
+
+	IF after_job IS NOT NULL AND EXISTS (SELECT FROM linkedin_ingest.profiles p WHERE p.id = ANY (profile_ids)) THEN
 		SELECT j.profile_id, j.status,
 			j.stage = 'compatibility' AND j.status = 'completed' AND ask.role IS NOT NULL
 				AND NOT linkedin_ingest.passes_gate(j.parsed_score, ask.role) AS refused

@@ -10,7 +10,7 @@ CREATE TABLE linkedin_ingest.prompt_templates (
 	prompt_text text NOT NULL CHECK (prompt_text ~ '\S'),
 	rubric jsonb,
 	response_schema jsonb,
-	model text CHECK (model ~ '\S'),
+	model text CHECK (model ~ '^[!-~]{1,200}$'),
 	max_tokens int CHECK (max_tokens BETWEEN 100 AND 32000),
 	temperature numeric CHECK (temperature BETWEEN 0 AND 2),
 	blind boolean NOT NULL DEFAULT true,
@@ -247,7 +247,7 @@ BEGIN
 		RAISE EXCEPTION 'template % is named by jobs', OLD.id
 			USING ERRCODE = '23503', TABLE = 'scoring_jobs', SCHEMA = 'linkedin_ingest',
 				DETAIL = 'Its versions say what was asked for scores that are kept.',
-				HINT = 'Deactivate it instead: UPDATE linkedin_ingest.prompt_templates SET is_active = false.';
+				HINT = format('Deactivate it instead: UPDATE linkedin_ingest.prompt_templates SET is_active = false WHERE id = %L;', OLD.id);
 	END IF;
 	RETURN OLD;
 END

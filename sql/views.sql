@@ -220,7 +220,7 @@ CREATE VIEW linkedin_ingest.provider_status AS
 	LEFT JOIN LATERAL (
 		SELECT count(*) AS calls, coalesce(sum(a.prompt_tokens), 0) + coalesce(sum(a.completion_tokens), 0) AS tokens
 		FROM linkedin_ingest.scoring_attempts a
-		WHERE a.recorded_at > clock_timestamp() - interval '1 minute'
+		WHERE a.recorded_at > statement_timestamp() - interval '1 minute'
 			AND a.provider = p.name AND (coalesce(s.model, '') = '' OR a.model = s.model)
 	) r ON true
 	LEFT JOIN LATERAL (

@@ -22,7 +22,7 @@ CREATE FUNCTION linkedin_ingest.worker_slots()
 	SET search_path = pg_catalog, pg_temp
 	AS 'MODULE_PATHNAME', 'linkedin_ingest_worker_slots';
 COMMENT ON FUNCTION linkedin_ingest.worker_slots() IS
-	'the workers and run_once sessions of the server, from shared memory; counts are since their start';
+	'the workers and run_once sessions of this database, from shared memory; counts are since their start';
 
 CREATE FUNCTION linkedin_ingest.worker_reason() RETURNS text
 	LANGUAGE c VOLATILE STRICT PARALLEL RESTRICTED
@@ -87,6 +87,13 @@ CREATE FUNCTION linkedin_ingest.wait_for_job(job_id uuid, timeout interval DEFAU
 	AS 'MODULE_PATHNAME', 'linkedin_ingest_wait_for_job';
 COMMENT ON FUNCTION linkedin_ingest.wait_for_job(uuid, interval) IS
 	'waits until the job has ended or the time is up; returns its state then';
+
+CREATE FUNCTION linkedin_ingest.count_jobs_now(profile_ids uuid[], since timestamptz) RETURNS bigint
+	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE
+	SET search_path = pg_catalog, pg_temp
+	AS 'MODULE_PATHNAME', 'linkedin_ingest_count_jobs_now';
+COMMENT ON FUNCTION linkedin_ingest.count_jobs_now(uuid[], timestamptz) IS
+	'internal: jobs of these profiles created since, as committed by now, whatever the transaction''s snapshot';
 
 CREATE PROCEDURE linkedin_ingest.run_once(max_jobs int DEFAULT 1)
 	LANGUAGE c

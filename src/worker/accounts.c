@@ -41,7 +41,8 @@
 #include "sql.h"
 #include "worker/accounts.h"
 
-#define MAX_KEY_BYTES 8192
+#define MAX_KEY_BYTES	8192
+#define MAX_MODELS		32		/* blocked models remembered for one account */
 
 static LiStatement providers_statement = {
 	"SELECT name, kind, base_url, api_key_ref, organization, ca_file,"
@@ -345,19 +346,23 @@ li_accounts_model(LiAccounts *accounts, const char *model)
 
 /*
  * The entry of an account or of one of its models.  NULL when there is none
- * and none is to be made, or the table is full: then the loss is counted and
- * the account counts as open.  The caller holds the lock.
+ * and none is to be made, or the table is full: then the loss is counted, and
+ * whoever wanted to block it puts its job off instead.  The caller holds the
+ * lock.
  */
 static LiAccount *
 find_account(const char *hash, const char *model, bool create)
 {
 	LiAccount  *unused = NULL;
+	int			models = 0;
 	int			i;
 
 	for (i = 0; i < LI_MAX_ACCOUNTS; i++)
 	{
 		LiAccount  *entry = &li_shared->accounts[i];
 
+		if (entry->used && memcmp(entry->hash, hash, LI_ACCOUNT_LEN) == 0 && entry->model[0])
+			models++;
 		if (entry->used && memcmp(entry->hash, hash, LI_ACCOUNT_LEN) == 0 &&
 			strcmp(entry->model, model) == 0)
 			return entry;
@@ -374,7 +379,8 @@ find_account(const char *hash, const char *model, bool create)
 			entry->throttled_until <= GetCurrentTimestamp())
 			unused = entry;		/* says nothing that would be missed */
 	}
-	if (unused == NULL)
+	/* a caller may name any model: those of one account must not fill the table */
+	if (unused == NULL || (model[0] && models >= MAX_MODELS))
 	{
 		li_shared->lost_accounts++;
 		return NULL;
@@ -591,6 +597,19 @@ li_accounts_drop_probes(void)
 		if (li_shared->accounts[i].probing && li_shared->accounts[i].prober == MyProcPid)
 			li_shared->accounts[i].probing = false;
 	li_shared_unlock();
+}
+
+bool
+li_account_is_blocked(const LiProviderRow *provider, const char *model)
+{
+	LiAccount  *entry;
+	bool		blocked;
+
+	li_shared_lock(LW_SHARED);
+	entry = find_account(provider->account, model, false);
+	blocked = entry != NULL && entry->blocked;
+	li_shared_unlock();
+	return blocked;
 }
 
 /* Lifts a block; whether there was one. */

@@ -89,6 +89,7 @@ extern bool li_account_block(const LiProviderRow *provider, const char *model,
 							 const char *code, const char *message);
 extern void li_account_end_probe(const LiProviderRow *provider, const char *model, bool tried);
 extern void li_accounts_drop_probes(void);
+extern bool li_account_is_blocked(const LiProviderRow *provider, const char *model);
 extern bool li_account_unblock(const LiProviderRow *provider, const char *model);
 extern void li_accounts_probe_now(LiAccounts *accounts);
 

@@ -749,7 +749,8 @@ li_queue_record_late(const LiClaim *claim, const LiCallRecord *call)
 	add_numeric(&p, call->input_price);
 	add_numeric(&p, call->cached_price);
 	add_numeric(&p, call->output_price);
-	add(&p, TimestampTzGetDatum(call->finished_at ? call->finished_at : GetCurrentTimestamp()), false);
+	add(&p, TimestampTzGetDatum(call->finished_at ? call->finished_at :
+								GetCurrentTimestamp()), false);
 	Assert(p.n == late_statement.nargs);
 	li_sql_run(&late_statement, p.values, p.nulls);
 }
@@ -1030,6 +1031,31 @@ bool
 li_queue_is_processing(void)
 {
 	return li_sql_read(&processing_statement, NULL, NULL) > 0;
+}
+
+/* Jobs of these profiles (uuid[]) created since then, as committed by now. */
+int64
+li_queue_count_now(Datum profiles, Datum since)
+{
+	static SPIPlanPtr plan = NULL;
+	Oid			types[2] = {UUIDARRAYOID, TIMESTAMPTZOID};
+	Datum		values[2] = {profiles, since};
+	Snapshot	latest;
+
+	if (plan == NULL)
+	{
+		plan = SPI_prepare("SELECT count(*)"
+						   " FROM linkedin_ingest.scoring_jobs AS j"
+						   " WHERE j.profile_id = ANY ($1) AND j.created_at > $2", 2, types);
+		if (plan == NULL || SPI_keepplan(plan) != 0)
+			elog(ERROR, "could not prepare a statement: %s", SPI_result_code_string(SPI_result));
+	}
+	latest = RegisterSnapshot(GetLatestSnapshot());
+	if (SPI_execute_snapshot(plan, values, NULL, latest, InvalidSnapshot,
+							 true, false, 1) != SPI_OK_SELECT)
+		elog(ERROR, "could not count jobs");
+	UnregisterSnapshot(latest);
+	return DatumGetInt64(li_sql_value(0, 1, Int64GetDatum(0)));
 }
 
 /*

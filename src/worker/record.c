@@ -27,7 +27,34 @@ typedef struct Recording
 	List	   *notices;		/* out: payload texts */
 } Recording;
 
-/* What the outcome means for the account; returns whether a block changed. */
+/*
+ * Why an account is blocked, in our own words: a provider's may quote a person,
+ * and a block is shown to whoever looks after the server.
+ */
+static const char *
+block_reason(const LiWork *work)
+{
+	const char *code = work->outcome.code;
+	const char *reason = "the provider refuses to answer";
+
+	if (strcmp(code, "invalid_api_key") == 0)
+		reason = "the provider does not accept the key";
+	else if (strcmp(code, "permission_denied") == 0)
+		reason = "the key has no permission for this";
+	else if (strcmp(code, "quota_exhausted") == 0)
+		reason = "the account's quota or budget is used up";
+	else if (strcmp(code, "model_not_found") == 0)
+		reason = "the provider does not have the model";
+	else if (strcmp(code, "tls_failed") == 0)
+		reason = "the server's certificate cannot be trusted";
+	else if (strcmp(code, "config_error") == 0)
+		reason = "the provider's address is wrong";
+	if (work->made.http_status == 0)
+		return reason;
+	return psprintf("%s (HTTP status %d)", reason, work->made.http_status);
+}
+
+/* What the outcome means for the account. */
 static void
 apply_to_account(LiEngine *engine, LiWork *work)
 {
@@ -39,12 +66,12 @@ apply_to_account(LiEngine *engine, LiWork *work)
 	switch (outcome->class)
 	{
 		case LI_OPEN:
-			if (li_account_block(work->run->provider, model, outcome->code, outcome->message))
+			if (li_account_block(work->run->provider, model, outcome->code, block_reason(work)))
 				ereport(LOG,
 						(errmsg("linkedin_ingest: provider \"%s\"%s%s is blocked: %s",
 								work->run->provider->name, model[0] ? ", model " : "", model,
 								outcome->code),
-						 errdetail("%s", outcome->message ? outcome->message : "")));
+						 errdetail("%s", block_reason(work))));
 			break;
 		case LI_DEFER:
 		case LI_RETRY:
@@ -188,9 +215,9 @@ li_engine_record(LiEngine *engine)
 	{
 		LiWork	   *work = dlist_container(LiWork, node, iter.cur);
 
+		apply_to_account(engine, work);
 		all.works = lappend(all.works, work);
 		all.records = lappend(all.records, li_work_record(work));
-		apply_to_account(engine, work);
 	}
 
 	if (!li_engine_begin(engine))

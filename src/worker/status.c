@@ -37,6 +37,7 @@ PG_FUNCTION_INFO_V1(linkedin_ingest_live_workers);
 PG_FUNCTION_INFO_V1(linkedin_ingest_account_states);
 PG_FUNCTION_INFO_V1(linkedin_ingest_clear_block);
 PG_FUNCTION_INFO_V1(linkedin_ingest_wait_for_job);
+PG_FUNCTION_INFO_V1(linkedin_ingest_count_jobs_now);
 
 static void
 emit(FunctionCallInfo fcinfo, Datum *values, bool *nulls)
@@ -82,7 +83,7 @@ linkedin_ingest_build_info(PG_FUNCTION_ARGS)
 	return (Datum) 0;
 }
 
-/* worker_slots() -> one row per worker and run_once session of the server */
+/* worker_slots() -> one row per worker and run_once session of this database */
 Datum
 linkedin_ingest_worker_slots(PG_FUNCTION_ARGS)
 {
@@ -101,7 +102,8 @@ linkedin_ingest_worker_slots(PG_FUNCTION_ARGS)
 		li_shared_lock(LW_SHARED);
 		memcpy(&slot, &li_shared->slots[i], sizeof(LiSlot));
 		li_shared_unlock();
-		if (slot.kind == LI_SLOT_FREE || slot.pid == 0)
+		/* what other databases do is theirs to see */
+		if (slot.kind == LI_SLOT_FREE || slot.pid == 0 || slot.database != MyDatabaseId)
 			continue;
 
 		age = palloc0(sizeof(Interval));
@@ -308,6 +310,19 @@ linkedin_ingest_clear_block(PG_FUNCTION_ARGS)
 	li_accounts_release(accounts);
 	li_wakeup_at_commit(LI_WAKE_CONFIG | LI_WAKE_JOBS);
 	PG_RETURN_VOID();
+}
+
+/* count_jobs_now(profile_ids, since) -> bigint, read with the latest snapshot */
+Datum
+linkedin_ingest_count_jobs_now(PG_FUNCTION_ARGS)
+{
+	int64		count;
+
+	if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "could not connect to SPI");
+	count = li_queue_count_now(PG_GETARG_DATUM(0), PG_GETARG_DATUM(1));
+	SPI_finish();
+	PG_RETURN_INT64(count);
 }
 
 /* ---------- waiting ---------- */

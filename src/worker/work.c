@@ -113,7 +113,8 @@ build_request(LiWork *work)
 	const char *fault;
 
 	memset(&work->request, 0, sizeof(LiHttpRequest));
-	fault = work->run->provider->dialect->build(&work->run->provider->endpoint, &work->ask, &work->request);
+	fault = work->run->provider->dialect->build(&work->run->provider->endpoint, &work->ask,
+												&work->request);
 	if (fault != NULL)
 	{
 		set_outcome(work, LI_FAIL, "config_error", fault);
@@ -528,8 +529,12 @@ decide(LiWork *work, LiRecord *record)
 			record->give_back = true;
 			break;
 		case LI_OPEN:
+			/* The job's own pause, should there be no room to note a block. */
 			record->status = "pending";
 			record->give_back = true;
+			if (work->called && !li_account_is_blocked(work->run->provider, outcome->blocks_model ?
+													   work->run->claim->job.model : ""))
+				record->run_at = after_ms(LI_PROBE_INTERVAL_MS);
 			break;
 		case LI_FAIL:
 			record->status = "failed";
@@ -640,7 +645,8 @@ li_work_record(LiWork *work)
 		work->made.error_code = outcome->code;
 		work->made.error_message = outcome->message;
 		work->made.charged = !run->probe && outcome->class != LI_DEFER && outcome->class != LI_OPEN;
-		work->made.parsed = is_sampled(run) && outcome->class == LI_OK ? run->parsed[work->sample] : NULL;
+		if (is_sampled(run) && outcome->class == LI_OK)
+			work->made.parsed = run->parsed[work->sample];
 		record->call = &work->made;
 	}
 	/* Those of the last good call; for a job that fails, of its last one. */

@@ -125,6 +125,7 @@ is(column($job, 'attempts'), '1', 'the first claim was not charged');
 
 control($model, 'POST', 'script/crash', JSON::PP::encode_json([
 			(map { { do => 'ok', content => content($_), times => 1 } } 40, 60, 90), { do => 'hang', times => 1 } ]));
+use_model($node, $db, $model, 's/crash');
 $job = score(samples => 6);
 wait_for_sql($node, $db, "SELECT count(*) FROM linkedin_ingest.scoring_attempts WHERE job_id = '$job' AND outcome = 'ok'", '3');
 wait_for_inflight($model, 1);
