@@ -92,7 +92,7 @@ BEGIN
 	fault := CASE
 		WHEN NEW.api_key_ref !~ '^env:[A-Za-z_][A-Za-z0-9_]*$' AND NEW.api_key_ref !~ '^file:/[^[:cntrl:]]+$' THEN
 			'api_key_ref'
-		WHEN NEW.base_url !~ '^https?://([A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?(/[A-Za-z0-9._~%!$&''()*+,;=:/-]*)?$' THEN
+		WHEN length(NEW.base_url) > 2000 OR NEW.base_url !~ '^https?://([A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?(/[A-Za-z0-9._~%!$&''()*+,;=:/-]*)?$' THEN
 			'base_url'
 		WHEN NEW.organization !~ '^[!-~]{1,200}$' THEN
 			'organization'

@@ -34,14 +34,14 @@ SELECT is((SELECT count(*) FROM linkedin_ingest.seeds WHERE table_name IN ('llm_
 -- shapes
 SELECT is(pg_temp.set_to('base_url', url), 'ok', 'base_url ' || url)
 FROM unnest(ARRAY['http://127.0.0.1:9/v1', 'https://models.example.org', 'https://[::1]:8443/a/b', 'http://127.0.0.1:9/latency=250/v1']) url;
-SELECT is(pg_temp.set_to('base_url', url), '22023', 'no base_url ' || to_json(left(url, 30)))
+SELECT is(pg_temp.set_to('base_url', url), '22023 base_url', 'no base_url ' || to_json(left(url, 30)))
 FROM unnest(ARRAY['ftp://example.org', 'example.org/v1', 'https://user:word@example.org/v1', 'https://example.org/v1?x=1', 'https://example.org/#x',
 	E'https://example.org/\r\nX: y', 'https://', 'https://exa mple.org', 'file:///etc/passwd', 'https://example.org/' || repeat('x', 2000)]) url;
 SELECT is(pg_temp.set_to('api_key_ref', ref), 'ok', 'api_key_ref ' || ref)
 FROM unnest(ARRAY['env:SOME_KEY', 'file:/etc/keys/some key']) ref;
-SELECT is(pg_temp.set_to('api_key_ref', ref), '22023', 'no api_key_ref ' || to_json(ref))
+SELECT is(pg_temp.set_to('api_key_ref', ref), '22023 api_key_ref', 'no api_key_ref ' || to_json(ref))
 FROM unnest(ARRAY['a-key-in-clear', 'env:', 'env:1X', 'env:A=B', 'file:relative', E'file:/etc/a\nb', '']) ref;
-SELECT is(pg_temp.set_to('organization', E'org\r\nX: y'), '22023', 'no line break in organization');
+SELECT is(pg_temp.set_to('organization', E'org\r\nX: y'), '22023 organization', 'no line break in organization');
 SELECT is(pg_temp.set_to('ca_file', 'relative.pem'), '23514', 'ca_file is absolute');
 SELECT is(pg_temp.set_to('request_timeout', '0'), '23514', 'request_timeout is positive');
 SELECT is(pg_temp.set_to('connect_timeout', '-1 s'), '23514', 'connect_timeout is positive');
