@@ -2,6 +2,7 @@
 #
 #	make, make install, make installcheck	as for every PGXS extension; PG_CONFIG=... chooses the server
 #	make check		every suite, in a private copy and private servers (test/run)
+#	make check-long	comparisons too long for check (test/long); needs npm
 #	make bench		figures, on an otherwise idle machine (test/bench)
 #	make demo		fictional people scored and ranked; LIVE=1 asks a real model (test/demo)
 #	make demo-stop	ends the demo
@@ -10,7 +11,7 @@
 # check, bench and demo install what they miss, pg_config included, so they must not
 # need PGXS.  They are therefore handled first, without it.
 
-OWN_GOALS = check bench demo demo-stop indent
+OWN_GOALS = check check-long bench demo demo-stop indent
 .PHONY: $(OWN_GOALS)
 
 ifneq ($(filter $(OWN_GOALS),$(MAKECMDGOALS)),)
@@ -23,6 +24,9 @@ unexport MAKEFLAGS MFLAGS MAKEOVERRIDES
 
 check:
 	@test/run
+
+check-long:
+	@test/long/tokens
 
 bench:
 	@test/run bench

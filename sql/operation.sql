@@ -152,11 +152,19 @@ BEGIN
 							  ORDER BY u.name, u.model), '[]'),
 		coalesce(bool_or(u.problem ->> 'code' <> 'rate_limited'), false)
 	INTO providers, blocked
-	FROM (SELECT n.name, n.model, linkedin_ingest.lane_problem(n.name, n.model) AS problem
-		  FROM (SELECT p.name, current_setting('linkedin_ingest.default_model') AS model
-				FROM linkedin_ingest.llm_providers p WHERE p.is_default
-				UNION
-				SELECT l.provider, l.model FROM linkedin_ingest.pending_lanes() l) n) u
+	FROM (WITH troubled AS MATERIALIZED (
+			/* most accounts have nothing to tell: only those are asked why */
+			SELECT s.provider, s.model FROM linkedin_ingest.account_states() s
+			WHERE s.blocked_code IS NOT NULL OR s.throttled_until IS NOT NULL
+		  ), used AS MATERIALIZED (
+			SELECT p.name, current_setting('linkedin_ingest.default_model') AS model
+			FROM linkedin_ingest.llm_providers p WHERE p.is_default
+			UNION
+			(SELECT DISTINCT l.provider, l.model FROM linkedin_ingest.pending_lanes() l LIMIT 1000)
+		  )
+		  SELECT n.name, n.model, linkedin_ingest.lane_problem(n.name, n.model) AS problem
+		  FROM used n
+		  WHERE EXISTS (SELECT FROM troubled t WHERE t.provider = n.name AND t.model IN ('', n.model))) u
 	WHERE u.problem IS NOT NULL;
 
 	SELECT coalesce(jsonb_agg(jsonb_build_object('model', m.model, 'sunset_on', m.sunset_on, 'replacement', m.replacement)

@@ -89,7 +89,7 @@ COMMENT ON COLUMN linkedin_ingest.score_criteria.grounded IS 'whether at least o
  * where chance pairs every m with every h, so that the expected sum over n
  * pairs is sum(m^2) + sum(h^2) - 2 sum(m) sum(h) / n.
  */
-CREATE VIEW linkedin_ingest.score_agreement WITH (security_invoker = true) AS
+CREATE VIEW linkedin_ingest.agreement WITH (security_invoker = true) AS
 	WITH latest AS (
 		SELECT DISTINCT ON (x.job_id) x.job_id, x.verdict, x.corrected
 		FROM linkedin_ingest.score_reviews x
@@ -115,15 +115,15 @@ CREATE VIEW linkedin_ingest.score_agreement WITH (security_invoker = true) AS
 			/ nullif(sum(p.m * p.m + p.h * p.h) - 2 * sum(p.m)::numeric * sum(p.h) / count(*), 0), 4) AS kappa
 	FROM pairs p
 	GROUP BY p.template_id, p.role, p.stage, p.key;
-COMMENT ON VIEW linkedin_ingest.score_agreement IS 'how far reviewers agree with the model, per template and criterion, in the bands low, medium, high; the latest review of each job, rejected ones left out';
-COMMENT ON COLUMN linkedin_ingest.score_agreement.template_id IS 'the template, all its versions';
-COMMENT ON COLUMN linkedin_ingest.score_agreement.role IS 'role scored for';
-COMMENT ON COLUMN linkedin_ingest.score_agreement.stage IS 'stage of the template';
-COMMENT ON COLUMN linkedin_ingest.score_agreement.key IS 'criterion';
-COMMENT ON COLUMN linkedin_ingest.score_agreement.pairs IS 'reviewed jobs in which the model scored the criterion';
-COMMENT ON COLUMN linkedin_ingest.score_agreement.same_band IS 'those where model and reviewer are in one band';
-COMMENT ON COLUMN linkedin_ingest.score_agreement.mean_correction IS 'mean of the reviewer''s score less the model''s; what was left counts 0';
-COMMENT ON COLUMN linkedin_ingest.score_agreement.kappa IS 'quadratic weighted kappa: 1 is agreement, 0 is chance, below 0 is worse; null when all are in one band';
+COMMENT ON VIEW linkedin_ingest.agreement IS 'how far reviewers agree with the model, per template and criterion, in the bands low, medium, high; the latest review of each job, rejected ones left out';
+COMMENT ON COLUMN linkedin_ingest.agreement.template_id IS 'the template, all its versions';
+COMMENT ON COLUMN linkedin_ingest.agreement.role IS 'role scored for';
+COMMENT ON COLUMN linkedin_ingest.agreement.stage IS 'stage of the template';
+COMMENT ON COLUMN linkedin_ingest.agreement.key IS 'criterion';
+COMMENT ON COLUMN linkedin_ingest.agreement.pairs IS 'reviewed jobs in which the model scored the criterion';
+COMMENT ON COLUMN linkedin_ingest.agreement.same_band IS 'those where model and reviewer are in one band';
+COMMENT ON COLUMN linkedin_ingest.agreement.mean_correction IS 'mean of the reviewer''s score less the model''s; what was left counts 0';
+COMMENT ON COLUMN linkedin_ingest.agreement.kappa IS 'quadratic weighted kappa: 1 is agreement, 0 is chance, below 0 is worse; null when all are in one band';
 
 /*
  * The views below are for operators.  They are built on functions over shared

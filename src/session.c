@@ -18,18 +18,47 @@
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
+#include "utils/guc_tables.h"
 
 #include "session.h"
 
 PG_FUNCTION_INFO_V1(linkedin_ingest_is_restoring);
 PG_FUNCTION_INFO_V1(linkedin_ingest_outer_user);
 
+/*
+ * Whether check_function_bodies was set by a command of this session: a default
+ * of the database or the role, which its owner may set for a superuser's
+ * session, is no sign.
+ */
+static bool
+set_in_session(void)
+{
+	static struct config_generic *setting = NULL;
+	struct config_generic **settings;
+	int			n;
+	int			i;
+
+	if (setting == NULL)
+	{
+#if PG_VERSION_NUM >= 160000
+		settings = get_guc_variables(&n);
+#else
+		settings = get_guc_variables();
+		n = GetNumConfigOptions();
+#endif
+		for (i = 0; i < n; i++)
+			if (strcmp(settings[i]->name, "check_function_bodies") == 0)
+				setting = settings[i];
+	}
+	return setting != NULL && setting->source == PGC_S_SESSION;
+}
+
 /* Whether this session loads a dump. */
 bool
 li_is_restoring(void)
 {
 	return !check_function_bodies && !creating_extension &&
-		superuser_arg(GetSessionUserId());
+		superuser_arg(GetSessionUserId()) && set_in_session();
 }
 
 /* is_restoring() -> boolean */

@@ -1,4 +1,4 @@
--- review_score, profile_scores with reviews, score_agreement.
+-- review_score, profile_scores with reviews, agreement.
 \set QUIET on
 BEGIN;
 SELECT plan(54);
@@ -146,16 +146,16 @@ CREATE TEMP VIEW oracle AS
 		(SELECT round(avg(p.d), 2) FROM pairs p WHERE p.key = c.key) AS mean_correction,
 		round(1 - sum(weight * observed) / nullif(sum(weight * expected), 0), 4) AS kappa
 	FROM cells c GROUP BY c.key;
-SELECT results_eq('SELECT key, pairs, same_band, mean_correction, kappa FROM linkedin_ingest.score_agreement ORDER BY key',
+SELECT results_eq('SELECT key, pairs, same_band, mean_correction, kappa FROM linkedin_ingest.agreement ORDER BY key',
 	'SELECT key, pairs, same_band, mean_correction, kappa FROM oracle ORDER BY key', 'kappa is that of the whole matrix');
-SELECT results_eq('SELECT key, kappa IS NULL, kappa < 1 FROM linkedin_ingest.score_agreement ORDER BY key', $$VALUES ('a', false, true), ('b', false, true), ('c', true, NULL)$$, 'null when all are in one band');
-SELECT is((SELECT min(pairs) FROM linkedin_ingest.score_agreement), 24::bigint, 'rejected jobs and unscored criteria are left out');
-SELECT results_eq('SELECT DISTINCT template_id, role, stage FROM linkedin_ingest.score_agreement', format('VALUES (%L::uuid, ''COO'', ''scoring'')', :'t'), 'of that template');
+SELECT results_eq('SELECT key, kappa IS NULL, kappa < 1 FROM linkedin_ingest.agreement ORDER BY key', $$VALUES ('a', false, true), ('b', false, true), ('c', true, NULL)$$, 'null when all are in one band');
+SELECT is((SELECT min(pairs) FROM linkedin_ingest.agreement), 24::bigint, 'rejected jobs and unscored criteria are left out');
+SELECT results_eq('SELECT DISTINCT template_id, role, stage FROM linkedin_ingest.agreement', format('VALUES (%L::uuid, ''COO'', ''scoring'')', :'t'), 'of that template');
 DELETE FROM linkedin_ingest.score_reviews;
 SELECT linkedin_ingest.review_score(job_id, 'agree', NULL) FROM made \g /dev/null
-SELECT is((SELECT kappa FROM linkedin_ingest.score_agreement WHERE key = 'a'), 1.0000, 'agreement is 1');
+SELECT is((SELECT kappa FROM linkedin_ingest.agreement WHERE key = 'a'), 1.0000, 'agreement is 1');
 DELETE FROM linkedin_ingest.score_reviews;
-SELECT is_empty('SELECT * FROM linkedin_ingest.score_agreement', 'no review, no row');
+SELECT is_empty('SELECT * FROM linkedin_ingest.agreement', 'no review, no row');
 
 -- rights
 CREATE ROLE pgtap_review_scorer;
@@ -169,7 +169,7 @@ GRANT SELECT ON made TO pgtap_review_reader;
 SET LOCAL ROLE pgtap_review_reader;
 CREATE FUNCTION pg_temp.reads(statement text) RETURNS text LANGUAGE plpgsql AS $$ BEGIN EXECUTE statement; RETURN 'ok'; EXCEPTION WHEN OTHERS THEN RETURN SQLSTATE; END $$;
 CREATE TEMP TABLE seen AS
-	SELECT s, pg_temp.reads(s) AS answer FROM unnest(ARRAY['SELECT * FROM linkedin_ingest.profile_scores', 'SELECT * FROM linkedin_ingest.score_agreement', 'SELECT * FROM linkedin_ingest.profile_compatibility',
+	SELECT s, pg_temp.reads(s) AS answer FROM unnest(ARRAY['SELECT * FROM linkedin_ingest.profile_scores', 'SELECT * FROM linkedin_ingest.agreement', 'SELECT * FROM linkedin_ingest.profile_compatibility',
 		'SELECT * FROM linkedin_ingest.score_criteria', 'SELECT * FROM linkedin_ingest.score_reviews', format('SELECT linkedin_ingest.review_score(%L, ''agree'', NULL)', :'thin')]) s;
 RESET ROLE;
 SELECT results_eq('SELECT answer FROM seen', $$VALUES ('ok'), ('ok'), ('ok'), ('ok'), ('ok'), ('42501')$$, 'a reader sees it all and reviews nothing');

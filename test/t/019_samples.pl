@@ -146,7 +146,7 @@ pass('a cancel ends all three and records each');
 # --- the cache
 
 use_model($node, $db, $model);
-my $count = 60;
+my $count = 1000;
 $node->safe_psql($db, qq{
 	SELECT count(linkedin_ingest.ingest_profile(jsonb_set(jsonb_set(
 		'{"basics": {"name": "Person", "label": "Head of platforms", "summary": "Ran a platform of many services.", "url": ""}, "work": []}',

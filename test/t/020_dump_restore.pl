@@ -198,4 +198,10 @@ is( $node->safe_psql('emptied', $contents),
 	$node->safe_psql('fresh', $contents),
 	'an emptied table stays empty');
 
+# The sign of a restore is a command of the session, not a default that the
+# owner of the database may set for everybody.
+$node->safe_psql('fresh', 'ALTER DATABASE fresh SET check_function_bodies = off');
+is($node->safe_psql('fresh', 'SELECT linkedin_ingest.is_restoring()'), 'f', 'a default is no sign of a restore');
+is($node->safe_psql('fresh', 'SET check_function_bodies = off; SELECT linkedin_ingest.is_restoring()'), 't', 'a command is');
+
 done_testing();
