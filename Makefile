@@ -4,14 +4,15 @@
 #	make check		every suite, in a private copy and private servers (test/run)
 #	make check-long	comparisons too long for check (test/long); needs npm
 #	make bench		figures, on an otherwise idle machine (test/bench)
+#	make coverage	lines that the tests run; fails below 95 % of src/score and src/llm
 #	make demo		fictional people scored and ranked; LIVE=1 asks a real model (test/demo)
 #	make demo-stop	ends the demo
 #	make indent		mends the line breaks of the C files (test/lib/format)
 #
-# check, bench and demo install what they miss, pg_config included, so they must not
+# check, bench, coverage and demo install what they miss, pg_config included, so they must not
 # need PGXS.  They are therefore handled first, without it.
 
-OWN_GOALS = check check-long bench demo demo-stop indent
+OWN_GOALS = check check-long bench coverage demo demo-stop indent
 .PHONY: $(OWN_GOALS)
 
 ifneq ($(filter $(OWN_GOALS),$(MAKECMDGOALS)),)
@@ -30,6 +31,9 @@ check-long:
 
 bench:
 	@test/run bench
+
+coverage:
+	@test/run coverage
 
 demo:
 	@test/demo start
