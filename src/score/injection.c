@@ -30,6 +30,7 @@
 
 #define WORD_ROOM	20			/* bytes; no word of the table is longer */
 #define NEARBY		8			/* words in which talk about attacks is looked for */
+#define NEARBY_QUOTED	30		/* the same for a phrase between quotation marks */
 
 typedef struct Word
 {
@@ -37,6 +38,7 @@ typedef struct Word
 	int			len;
 	int			sentence;		/* number of the sentence it belongs to */
 	bool		first;			/* opens a line or a sentence */
+	bool		quoted;			/* stands between quotation marks */
 } Word;
 
 typedef struct Phrase
@@ -232,6 +234,7 @@ read_words(const char *text, Word **words)
 	int			len = -1;		/* bytes of the word being read; -1: none */
 	int			sentence = 0;
 	bool		first = true;
+	bool		quoted = false;
 
 	for (const char *p = text; p <= end;)
 	{
@@ -263,6 +266,7 @@ read_words(const char *text, Word **words)
 			if (len < 0)
 			{
 				list[n].sentence = sentence;
+				list[n].quoted = quoted;
 				list[n].first = first;
 				first = false;
 				len = 0;
@@ -281,6 +285,10 @@ read_words(const char *text, Word **words)
 			n++;
 			len = -1;
 		}
+		if (cp == '"')
+			quoted = !quoted;
+		else if (cp == 0x201c || cp == 0x201d || cp == '\n')
+			quoted = cp == 0x201c;
 		if (cp == '\n' ||
 			((cp == '.' || cp == '!' || cp == '?') && li_char_is_space(next)))
 		{
@@ -324,10 +332,13 @@ static bool
 is_talk(const Word *words, int n, int first, int last)
 {
 	int			sentence = words[first].sentence;
+	bool		quoted = words[first].quoted && words[last].quoted;
+	int			from = Max(first - (quoted ? NEARBY_QUOTED : NEARBY), 0);
 
-	for (int i = Max(first - NEARBY, 0); i < Min(last + NEARBY, n); i++)
+	for (int i = from; i < Min(last + NEARBY, n); i++)
 	{
-		if (words[i].sentence == sentence && is_one_of(words[i].text, talk))
+		if ((words[i].sentence == sentence || (quoted && words[i].sentence == sentence - 1)) &&
+			is_one_of(words[i].text, talk))
 			return true;
 	}
 	return false;

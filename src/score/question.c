@@ -75,7 +75,8 @@ li_question_new(const LiTemplate *template, const LiPromptValues *values,
 	const char *system_text = template->system_text;
 	const char *placeholder = NULL;
 
-	if (system_text == NULL)
+	/* a blank one would leave out the rule that the profile is data */
+	if (system_text == NULL || system_text[strspn(system_text, " \t\r\n")] == '\0')
 		system_text = li_prompt_system_default;
 	question->system_text = li_prompt_expand(system_text, values);
 	question->prompt = li_prompt_expand(template->prompt_text, values);

@@ -84,13 +84,13 @@ static char *
 any_text(void)
 {
 	StringInfoData buf;
-	int			pieces = any(6);
+	int			pieces = any(5);
 
-	if (any(8) == 0)
+	if (any(5) != 0)
 		return NULL;
 	initStringInfo(&buf);
-	if (any(400) == 0)
-		pieces = 500;
+	if (any(3000) == 0)
+		pieces = 200;
 	for (int i = 0; i < pieces; i++)
 	{
 		if (any(4) == 0)
@@ -98,7 +98,7 @@ any_text(void)
 		else
 			appendStringInfoString(&buf, naughty[any(lengthof(naughty))]);
 	}
-	if (any(1000) == 0)
+	if (any(6000) == 0)
 	{
 		/* a line without an end */
 		for (int i = 0; i < 8000; i++)
@@ -136,10 +136,11 @@ any_profile(void)
 	LiProfile	profile = {
 		.full_name = any(2) ? "Zxq Wlk" : any_text(), .first_name = any(2) ? "Zxq" : any_text(),
 		.last_name = any(2) ? "Wlk" : NULL, .member_id = any_text(), .public_id = any_text(),
-		.headline = any_text(), .about = any_text(), .job_title = any_text(), .company_name = any_text(),
-		.location = any_text(), .suggested_role = any_text(), .skills = any_text(),
-		.certifications = any_list("name", "authority"), .languages = any_list("name", "proficiency"),
-		.experiences = experiences, .n_experiences = any(3), .educations = educations, .n_educations = any(2)
+		.headline = any_text(), .about = any_text(), .job_title = any_text(),
+		.company_name = any_text(), .location = any_text(), .suggested_role = any_text(),
+		.skills = any_text(), .certifications = any_list("name", "authority"),
+		.languages = any_list("name", "proficiency"), .experiences = experiences,
+		.n_experiences = any(3), .educations = educations, .n_educations = any(2)
 	};
 
 	if (profile.full_name == NULL)
@@ -147,8 +148,9 @@ any_profile(void)
 	for (int i = 0; i < profile.n_experiences; i++)
 	{
 		LiExperience experience = {
-			.title = any_text(), .company = any_text(), .location = any_text(), .description = any_text(),
-			.date_range = any_text(), .start_year = any(2) ? 2001 : 0, .employees = any_text(),
+			.title = any_text(), .company = any_text(), .location = any_text(),
+			.description = any_text(), .date_range = any_text(),
+			.start_year = any(2) ? 2001 : 0, .employees = any_text(),
 			.industries = any_text(), .country = any_text()
 		};
 
@@ -157,7 +159,8 @@ any_profile(void)
 	for (int i = 0; i < profile.n_educations; i++)
 	{
 		LiEducation education = {
-			.school = any_text(), .degree = any_text(), .field_of_study = any_text(), .activities = any_text()
+			.school = any_text(), .degree = any_text(), .field_of_study = any_text(),
+			.activities = any_text()
 		};
 
 		educations[i] = education;
@@ -221,7 +224,7 @@ try_one(void)
 	LiAsk		ask = { .model = "m-1", .token_parameter = "max_tokens", .max_tokens = 500 };
 	LiHttpRequest request = { 0 };
 	char	   *template = any_text();
-	char	   *system_text = any(2) ? any_text() : NULL;
+	const char *system_text = any_text();
 	char	   *text;
 	char	   *inner;
 	json_t	   *body;
@@ -231,8 +234,10 @@ try_one(void)
 	if (any(4) == 0)
 		li_profile_text_shorten(profile, any(400));
 	text = li_profile_text_write(profile);
-	ask.system_text = li_prompt_expand(system_text != NULL && *system_text != '\0' ? system_text :
-									   li_prompt_system_default, &values);
+	if (system_text == NULL)
+		system_text = li_prompt_system_default;
+	/* one that expands to nothing would be no message */
+	ask.system_text = psprintf("You judge. %s", li_prompt_expand(system_text, &values));
 	ask.user_text[0] = li_prompt_expand(template != NULL ? template : "{{headline}} of {{full_name}}: {{profile}}",
 										&values);
 	if (any(4) == 0)
