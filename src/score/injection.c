@@ -334,8 +334,12 @@ is_talk(const Word *words, int n, int first, int last)
 	int			sentence = words[first].sentence;
 	bool		quoted = words[first].quoted && words[last].quoted;
 	int			from = Max(first - (quoted ? NEARBY_QUOTED : NEARBY), 0);
+	int			to = Min(last + NEARBY, n);
 
-	for (int i = from; i < Min(last + NEARBY, n); i++)
+	/* what is said behind an order does not take it back */
+	if (words[first].first && !quoted && (first == 0 || words[first - 1].sentence != sentence))
+		to = first;
+	for (int i = from; i < to; i++)
 	{
 		if ((words[i].sentence == sentence || (quoted && words[i].sentence == sentence - 1)) &&
 			is_one_of(words[i].text, talk))
