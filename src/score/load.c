@@ -40,17 +40,6 @@ typedef struct CacheEntry
 static HTAB *cache = NULL;
 static MemoryContext cache_cxt = NULL;
 
-/* Runs a query; SPI leaves another memory context behind than it found. */
-static uint64
-read_rows(LiStatement *statement, Datum *values, const char *nulls)
-{
-	MemoryContext cxt = CurrentMemoryContext;
-	uint64		n = li_sql_read(statement, values, nulls);
-
-	MemoryContextSwitchTo(cxt);
-	return n;
-}
-
 static char *
 text_at(uint64 row, int column)
 {
@@ -95,7 +84,7 @@ load_experiences(LiProfile *profile, Datum id)
 		" WHERE e.profile_id = $1 ORDER BY e.ordinal",
 		1, {UUIDOID}
 	};
-	uint64		n = read_rows(&statement, &id, NULL);
+	uint64		n = li_sql_read(&statement, &id, NULL);
 
 	profile->n_experiences = n;
 	profile->experiences = palloc0(Max(n, 1) * sizeof(LiExperience));
@@ -128,7 +117,7 @@ load_educations(LiProfile *profile, Datum id)
 		" FROM linkedin_ingest.educations e WHERE e.profile_id = $1 ORDER BY e.ordinal",
 		1, {UUIDOID}
 	};
-	uint64		n = read_rows(&statement, &id, NULL);
+	uint64		n = li_sql_read(&statement, &id, NULL);
 
 	profile->n_educations = n;
 	profile->educations = palloc0(Max(n, 1) * sizeof(LiEducation));
@@ -161,7 +150,7 @@ li_load_profile(const char *profile_id)
 	Datum		id = uuid_of(profile_id);
 	LiProfile  *profile;
 
-	if (read_rows(&statement, &id, NULL) == 0)
+	if (li_sql_read(&statement, &id, NULL) == 0)
 	{
 		done_rows();
 		return NULL;
@@ -259,7 +248,7 @@ li_load_template(const char *template_id, int version, const char **problem)
 	MemoryContext cxt;
 
 	*problem = "the job's template version does not exist";
-	if (read_rows(&hash_statement, values, NULL) == 0)
+	if (li_sql_read(&hash_statement, values, NULL) == 0)
 	{
 		done_rows();
 		return NULL;
@@ -278,7 +267,7 @@ li_load_template(const char *template_id, int version, const char **problem)
 		MemoryContextDelete(entry->cxt);
 	entry->cxt = NULL;
 	entry->sha256 = NULL;
-	if (read_rows(&statement, values, NULL) == 0)
+	if (li_sql_read(&statement, values, NULL) == 0)
 	{
 		done_rows();
 		return NULL;
@@ -317,7 +306,7 @@ li_load_facts(const char *role, const char *model, LiFacts *facts)
 	values[0] = role != NULL ? CStringGetTextDatum(role) : (Datum) 0;
 	nulls[0] = role != NULL ? ' ' : 'n';
 	values[1] = CStringGetTextDatum(model);
-	read_rows(&statement, values, nulls);
+	li_sql_read(&statement, values, nulls);
 	facts->max_output_tokens = int_at(0, 1);
 	facts->json_schema = bool_at(0, 2);
 	facts->role_title = text_at(0, 3);
@@ -333,7 +322,7 @@ li_load_roles(LiRole **roles)
 	static LiStatement statement = {
 		"SELECT r.role, r.title, r.description FROM linkedin_ingest.roles r ORDER BY r.role", 0
 	};
-	uint64		n = read_rows(&statement, NULL, NULL);
+	uint64		n = li_sql_read(&statement, NULL, NULL);
 
 	*roles = palloc(Max(n, 1) * sizeof(LiRole));
 	for (uint64 i = 0; i < n; i++)
