@@ -82,6 +82,17 @@ typedef struct LiAsk
 	bool		merge_user_messages;
 } LiAsk;
 
+/*
+ * The limits that a provider's answer tells of, whether it was a good one or
+ * not.  Numbers per minute; 0: not told (providers also send 0 and -1 for
+ * limits they do not know).
+ */
+typedef struct LiRates
+{
+	int64		requests;
+	int64		tokens;
+} LiRates;
+
 /* An answer in neutral terms, as read by a provider dialect. */
 typedef struct LiAnswer
 {
@@ -95,6 +106,7 @@ typedef struct LiAnswer
 	int			prompt_tokens;	/* -1: not told */
 	int			cached_tokens;	/* -1: not told */
 	int			completion_tokens;	/* -1: not told */
+	LiRates		rates;
 } LiAnswer;
 
 /* What is stored when a task completes.  JSON and numeric values as text. */
