@@ -3,6 +3,7 @@
 #	make, make install, make installcheck	as for every PGXS extension; PG_CONFIG=... chooses the server
 #	make check		every suite, in a private copy and private servers (test/run)
 #	make check-long	comparisons too long for check (test/long); needs npm
+#	make soak		half an hour under load with faults (test/long/soak.pl)
 #	make bench		figures, on an otherwise idle machine (test/bench)
 #	make coverage	lines that the tests run; fails below 95 % of src/score and src/llm
 #	make demo		fictional people scored and ranked; LIVE=1 asks a real model (test/demo)
@@ -12,7 +13,7 @@
 # check, bench, coverage and demo install what they miss, pg_config included, so they must not
 # need PGXS.  They are therefore handled first, without it.
 
-OWN_GOALS = check check-long bench coverage demo demo-stop indent
+OWN_GOALS = check check-long bench soak coverage demo demo-stop indent
 .PHONY: $(OWN_GOALS)
 
 ifneq ($(filter $(OWN_GOALS),$(MAKECMDGOALS)),)
@@ -31,6 +32,9 @@ check-long:
 
 bench:
 	@test/run bench
+
+soak:
+	@test/run long/soak
 
 coverage:
 	@test/run coverage

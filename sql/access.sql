@@ -41,7 +41,7 @@ BEGIN ATOMIC
 			'pause_worker', 'resume_worker', 'unblock_provider', 'rebuild_profile_scores', 'retotal',
 			'activate_template', 'restore_template_version',
 			'worker_slots', 'worker_problem', 'worker_reason', 'live_workers',
-			'account_states', 'home_problem', 'this_home',
+			'account_states', 'budget_used_up', 'home_problem', 'this_home',
 			/* called by defaults, triggers, checks and generated columns */
 			'uuid_v7', 'outer_user', 'is_restoring', 'mapping_fault',
 			'template_faults']),
@@ -181,10 +181,10 @@ $$;
 /* Monitoring reads the operators' views, and what their functions read. */
 GRANT USAGE ON SCHEMA linkedin_ingest TO pg_monitor;
 GRANT SELECT ON linkedin_ingest.llm_providers, linkedin_ingest.llm_models, linkedin_ingest.provider_blocks,
-	linkedin_ingest.workers TO pg_monitor;
+	linkedin_ingest.roles, linkedin_ingest.workers TO pg_monitor;
 GRANT SELECT ON linkedin_ingest.worker_status, linkedin_ingest.queue_status,
 	linkedin_ingest.provider_status, linkedin_ingest.queue_anomalies TO pg_monitor;
 GRANT EXECUTE ON FUNCTION linkedin_ingest.health(), linkedin_ingest.version(), linkedin_ingest.build_info(),
 	linkedin_ingest.worker_slots(), linkedin_ingest.worker_problem(), linkedin_ingest.live_workers(),
-	linkedin_ingest.account_states(), linkedin_ingest.this_home(), linkedin_ingest.lane_problem(text, text)
-	TO pg_monitor;
+	linkedin_ingest.account_states(), linkedin_ingest.this_home(), linkedin_ingest.lane_problem(text, text, text),
+	linkedin_ingest.budget_used_up(text, text) TO pg_monitor;

@@ -175,7 +175,7 @@ BEGIN
 	END IF;
 	ask := linkedin_ingest.compatibility_ask();
 	job_id := linkedin_ingest.create_job(profile_id, ask, 0, now(), NULL, NULL);
-	PERFORM linkedin_ingest.warn_of_waiting(ask.provider, ask.model);
+	PERFORM linkedin_ingest.warn_of_waiting(ask.provider, ask.model, ask.role);
 	RETURN job_id;
 END
 $$;
@@ -240,7 +240,7 @@ BEGIN
 
 	ask := linkedin_ingest.compatibility_ask();
 	compatibility := linkedin_ingest.create_job(score_pipeline.profile_id, ask, 0, now(), NULL, NULL);
-	PERFORM linkedin_ingest.warn_of_waiting(ask.provider, ask.model);
+	PERFORM linkedin_ingest.warn_of_waiting(ask.provider, ask.model, ask.role);
 	step := 'compatibility';
 	job_id := compatibility;
 	RETURN NEXT;

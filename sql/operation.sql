@@ -4,6 +4,8 @@ CREATE TRIGGER wake AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON linkedin_ing
 	FOR EACH STATEMENT EXECUTE FUNCTION linkedin_ingest.notify_providers_changed();
 CREATE TRIGGER wake AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON linkedin_ingest.llm_models
 	FOR EACH STATEMENT EXECUTE FUNCTION linkedin_ingest.notify_providers_changed();
+CREATE TRIGGER wake AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON linkedin_ingest.roles
+	FOR EACH STATEMENT EXECUTE FUNCTION linkedin_ingest.notify_providers_changed();
 
 CREATE FUNCTION linkedin_ingest.set_home() RETURNS void
 	LANGUAGE sql VOLATILE PARALLEL UNSAFE
@@ -155,16 +157,21 @@ BEGIN
 	FROM (WITH troubled AS MATERIALIZED (
 			/* most accounts have nothing to tell: only those are asked why */
 			SELECT s.provider, s.model FROM linkedin_ingest.account_states() s
-			WHERE s.blocked_code IS NOT NULL OR s.throttled_until IS NOT NULL
+			WHERE s.blocked_code IS NOT NULL OR s.throttled_until IS NOT NULL OR s.breaker_open
+			UNION ALL
+			SELECT p.name, '' FROM linkedin_ingest.llm_providers p WHERE p.daily_budget_usd IS NOT NULL
 		  ), used AS MATERIALIZED (
-			SELECT p.name, current_setting('linkedin_ingest.default_model') AS model
+			SELECT p.name, current_setting('linkedin_ingest.default_model') AS model, NULL AS role
 			FROM linkedin_ingest.llm_providers p WHERE p.is_default
 			UNION
-			(SELECT DISTINCT l.provider, l.model FROM linkedin_ingest.pending_lanes() l LIMIT 1000)
+			(SELECT DISTINCT l.provider, l.model, r.role FROM linkedin_ingest.pending_lanes() l
+			 LEFT JOIN linkedin_ingest.roles r ON r.role = l.role AND r.daily_budget_usd IS NOT NULL
+			 LIMIT 1000)
 		  )
-		  SELECT n.name, n.model, linkedin_ingest.lane_problem(n.name, n.model) AS problem
+		  SELECT DISTINCT n.name, n.model, linkedin_ingest.lane_problem(n.name, n.model, n.role) AS problem
 		  FROM used n
-		  WHERE EXISTS (SELECT FROM troubled t WHERE t.provider = n.name AND t.model IN ('', n.model))) u
+		  WHERE n.role IS NOT NULL
+			  OR EXISTS (SELECT FROM troubled t WHERE t.provider = n.name AND t.model IN ('', n.model))) u
 	WHERE u.problem IS NOT NULL;
 
 	SELECT coalesce(jsonb_agg(jsonb_build_object('model', m.model, 'sunset_on', m.sunset_on, 'replacement', m.replacement)

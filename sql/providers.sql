@@ -37,11 +37,11 @@ COMMENT ON COLUMN linkedin_ingest.llm_providers.api_key_ref IS 'env:NAME or file
 COMMENT ON COLUMN linkedin_ingest.llm_providers.organization IS 'sent with each request; null: none';
 COMMENT ON COLUMN linkedin_ingest.llm_providers.headers IS 'extra headers, name to value; a value is env:NAME, file:/PATH or harmless text; only superusers change it';
 COMMENT ON COLUMN linkedin_ingest.llm_providers.max_in_flight IS 'calls at once to this account; null: no limit of its own';
-COMMENT ON COLUMN linkedin_ingest.llm_providers.requests_per_minute IS 'calls per minute as agreed with the provider, shown in provider_status; holds no call back';
-COMMENT ON COLUMN linkedin_ingest.llm_providers.tokens_per_minute IS 'tokens of prompt and answer per minute as agreed, shown in provider_status; holds no call back';
+COMMENT ON COLUMN linkedin_ingest.llm_providers.requests_per_minute IS 'calls of the account per minute, of all databases of the server; null: no limit of its own';
+COMMENT ON COLUMN linkedin_ingest.llm_providers.tokens_per_minute IS 'tokens of prompt and answer per minute, likewise';
 COMMENT ON COLUMN linkedin_ingest.llm_providers.connect_timeout IS 'longest wait for a connection';
 COMMENT ON COLUMN linkedin_ingest.llm_providers.request_timeout IS 'longest duration of a whole call';
-COMMENT ON COLUMN linkedin_ingest.llm_providers.daily_budget_usd IS 'budget per UTC day, shown in provider_status; holds no call back';
+COMMENT ON COLUMN linkedin_ingest.llm_providers.daily_budget_usd IS 'USD that calls may cost in this database per UTC day; a call that might cross it waits; null: no limit';
 COMMENT ON COLUMN linkedin_ingest.llm_providers.ca_file IS 'certificates to trust instead of the system''s; only superusers change it';
 COMMENT ON COLUMN linkedin_ingest.llm_providers.merge_user_messages IS 'join the two user messages, for servers that demand alternating roles';
 COMMENT ON COLUMN linkedin_ingest.llm_providers.is_default IS 'used for models that have no row in llm_models; one row at most';

@@ -12,7 +12,7 @@ COMMENT ON TABLE linkedin_ingest.roles IS 'roles that people are scored for; a r
 COMMENT ON COLUMN linkedin_ingest.roles.role IS 'short name in upper case, e.g. CTO';
 COMMENT ON COLUMN linkedin_ingest.roles.title IS 'the role in words, as a prompt says it';
 COMMENT ON COLUMN linkedin_ingest.roles.description IS 'what the role is about; told to the model when all roles are compared';
-COMMENT ON COLUMN linkedin_ingest.roles.daily_budget_usd IS 'budget per UTC day; holds no job back';
+COMMENT ON COLUMN linkedin_ingest.roles.daily_budget_usd IS 'USD that the jobs of the role may cost in this database per UTC day; a call that might cross it waits; null: no limit';
 COMMENT ON COLUMN linkedin_ingest.roles.created_at IS 'when the row was made';
 COMMENT ON COLUMN linkedin_ingest.roles.updated_at IS 'when the row was last changed';
 

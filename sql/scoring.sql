@@ -374,11 +374,37 @@ COMMENT ON FUNCTION linkedin_ingest.job_faults(int, timestamptz, text, uuid) IS
 	'internal: faults of the arguments that say when and in which order a job runs';
 
 /*
- * Why jobs of a lane wait although they are due: the account or the model is
- * blocked, the key is missing, or the account was told to wait.  Derived, so
- * that no row of ten thousand waiting jobs has to be written.
+ * Whether the calls made today (UTC) leave nothing of a daily budget: by what
+ * is recorded, or because a call that the worker wanted to make might have
+ * crossed it.
  */
-CREATE FUNCTION linkedin_ingest.lane_problem(provider text, model text) RETURNS jsonb
+CREATE FUNCTION linkedin_ingest.budget_used_up(provider text, role text) RETURNS boolean
+	LANGUAGE sql VOLATILE PARALLEL RESTRICTED SECURITY DEFINER
+BEGIN ATOMIC
+	SELECT coalesce(bool_or(b.refused OR b.spent >= b.daily_budget_usd), false)
+	FROM (
+		SELECT p.daily_budget_usd, linkedin_ingest.budget_refuses(false, p.name, p.daily_budget_usd::float8) AS refused,
+			(SELECT sum(x.cost_usd) FROM linkedin_ingest.spend_daily x
+			 WHERE x.day = (clock_timestamp() AT TIME ZONE 'UTC')::date AND x.provider = p.name) AS spent
+		FROM linkedin_ingest.llm_providers p
+		WHERE p.name = budget_used_up.provider AND p.daily_budget_usd IS NOT NULL
+		UNION ALL
+		SELECT r.daily_budget_usd, linkedin_ingest.budget_refuses(true, r.role, r.daily_budget_usd::float8),
+			(SELECT sum(x.cost_usd) FROM linkedin_ingest.spend_daily x
+			 WHERE x.day = (clock_timestamp() AT TIME ZONE 'UTC')::date AND x.role = r.role)
+		FROM linkedin_ingest.roles r
+		WHERE r.role = budget_used_up.role AND r.daily_budget_usd IS NOT NULL
+	) b;
+END;
+COMMENT ON FUNCTION linkedin_ingest.budget_used_up(text, text) IS
+	'internal: whether the daily budget of the provider or of the role (null: only one of them is asked about) is used up';
+
+/*
+ * Why jobs of a lane wait although they are due: the account or the model is
+ * blocked, the key is missing, a budget is used up, or the account was told to
+ * wait.  Derived, so that no row of ten thousand waiting jobs has to be written.
+ */
+CREATE FUNCTION linkedin_ingest.lane_problem(provider text, model text, role text) RETURNS jsonb
 	LANGUAGE plpgsql STABLE PARALLEL RESTRICTED SECURITY DEFINER
 	SET search_path = pg_catalog, pg_temp
 	AS $$
@@ -392,28 +418,37 @@ BEGIN
 	LEFT JOIN linkedin_ingest.llm_providers p ON p.name = s.provider
 	WHERE s.provider = lane_problem.provider AND s.model IN ('', lane_problem.model)
 		AND (s.blocked_code IS NOT NULL OR (p.api_key_ref IS NOT NULL AND NOT s.key_found)
-			 OR s.throttled_until > clock_timestamp())
+			 OR s.throttled_until > clock_timestamp() OR s.breaker_open)
 	ORDER BY s.blocked_code IS NULL, s.model
 	LIMIT 1;
-	IF NOT FOUND THEN
-		RETURN NULL;
-	ELSIF state.blocked_code IS NOT NULL THEN
+	IF state.blocked_code IS NOT NULL THEN
 		code := state.blocked_code;
 		message := state.blocked_message;
 	ELSIF state.key_missing THEN
 		code := 'config_error';
 		message := format('no key found for provider "%s"', provider);
-	ELSE
+	ELSIF linkedin_ingest.budget_used_up(provider, role) THEN
+		code := 'budget_exhausted';
+		message := CASE WHEN linkedin_ingest.budget_used_up(provider, NULL)
+			THEN format('the daily budget of provider "%s" is used up', provider)
+			ELSE format('the daily budget of role "%s" is used up', role) END
+			|| '; it begins anew at midnight UTC';
+	ELSIF state.throttled_until > clock_timestamp() THEN
 		code := 'rate_limited';
 		message := format('the provider asked to wait until %s',
 						  to_char(state.throttled_until AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'));
+	ELSIF state.breaker_open THEN
+		code := 'connection_failed';
+		message := 'the provider does not answer and is tried once a second';
+	ELSE
+		RETURN NULL;
 	END IF;
 	RETURN jsonb_build_object('code', code, 'message', message, 'retryable', true,
 							  'http_status', NULL, 'at', state.blocked_at);
 END
 $$;
-COMMENT ON FUNCTION linkedin_ingest.lane_problem(text, text) IS
-	'internal: why due jobs of a provider and model are not claimed, as in scoring_jobs.error; null: no reason';
+COMMENT ON FUNCTION linkedin_ingest.lane_problem(text, text, text) IS
+	'internal: why due jobs of a provider, model and role are not claimed, as in scoring_jobs.error; null: no reason';
 
 CREATE FUNCTION linkedin_ingest.worker_problem() RETURNS text
 	LANGUAGE plpgsql STABLE PARALLEL RESTRICTED SECURITY DEFINER
@@ -441,7 +476,7 @@ $$;
 COMMENT ON FUNCTION linkedin_ingest.worker_problem() IS
 	'internal: why no worker takes jobs in this database; null when one does or is about to';
 
-CREATE FUNCTION linkedin_ingest.warn_of_waiting(provider text, model text) RETURNS void
+CREATE FUNCTION linkedin_ingest.warn_of_waiting(provider text, model text, role text) RETURNS void
 	LANGUAGE plpgsql STABLE PARALLEL RESTRICTED
 	SET search_path = pg_catalog, pg_temp
 	AS $$
@@ -453,15 +488,15 @@ BEGIN
 		RAISE WARNING 'the job waits because no worker runs'
 			USING ERRCODE = '01000', DETAIL = reason;
 	END IF;
-	problem := linkedin_ingest.lane_problem(provider, model);
-	IF problem ->> 'code' <> 'rate_limited' THEN
+	problem := linkedin_ingest.lane_problem(provider, model, role);
+	IF problem ->> 'code' NOT IN ('rate_limited', 'connection_failed') THEN
 		RAISE WARNING 'the job waits because calls to provider "%" are blocked', provider
 			USING ERRCODE = '01000', DETAIL = format('%s: %s', problem ->> 'code', problem ->> 'message'),
 				  HINT = 'Jobs go on by themselves when the cause is gone; unblock_provider() tries at once.';
 	END IF;
 END
 $$;
-COMMENT ON FUNCTION linkedin_ingest.warn_of_waiting(text, text) IS
+COMMENT ON FUNCTION linkedin_ingest.warn_of_waiting(text, text, text) IS
 	'internal: WARNING 01000 when no worker runs or the account is blocked';
 
 CREATE FUNCTION linkedin_ingest.score_profile(profile_id uuid, role text DEFAULT NULL, template_id uuid DEFAULT NULL,
@@ -486,7 +521,7 @@ BEGIN
 	END IF;
 	ask := linkedin_ingest.resolve_ask(role, template_id, prompt, model, max_tokens, temperature, samples, faults);
 	job_id := linkedin_ingest.create_job(profile_id, ask, priority, run_at, unique_key, after_job);
-	PERFORM linkedin_ingest.warn_of_waiting(ask.provider, ask.model);
+	PERFORM linkedin_ingest.warn_of_waiting(ask.provider, ask.model, ask.role);
 	RETURN job_id;
 END
 $$;
@@ -518,7 +553,7 @@ BEGIN
 		SELECT c.profile_id, c.job_id, c.error_code, nullif(concat_ws('. ', c.error, c.detail), '')
 		FROM linkedin_ingest.create_jobs(profile_ids, ask, priority, run_at, NULL, NULL) c;
 	IF FOUND THEN
-		PERFORM linkedin_ingest.warn_of_waiting(ask.provider, ask.model);
+		PERFORM linkedin_ingest.warn_of_waiting(ask.provider, ask.model, ask.role);
 	END IF;
 END
 $$;
@@ -736,9 +771,9 @@ BEGIN
 	CASE job.status
 		WHEN 'pending' THEN
 			status := status || jsonb_build_object('run_at', job.run_at);
-			/* A block is the reason; a throttled account only if the job has none of its own. */
-			reason := linkedin_ingest.lane_problem(job.provider, job.model);
-			IF reason ->> 'code' IS NOT DISTINCT FROM 'rate_limited' THEN
+			/* A block is the reason; an account that only waits is, if the job has none of its own. */
+			reason := linkedin_ingest.lane_problem(job.provider, job.model, job.role);
+			IF reason ->> 'code' IN ('rate_limited', 'connection_failed') THEN
 				reason := coalesce(job.error, reason);
 			END IF;
 			reason := coalesce(reason, job.error);

@@ -192,7 +192,7 @@ CREATE VIEW linkedin_ingest.queue_status AS
 		string_agg(DISTINCT l.provider || ': ' || (w.problem ->> 'code'), ', ') AS reason
 	FROM lanes l
 	CROSS JOIN LATERAL (
-		SELECT CASE WHEN l.status = 'pending' THEN linkedin_ingest.lane_problem(l.provider, l.model) END
+		SELECT CASE WHEN l.status = 'pending' THEN linkedin_ingest.lane_problem(l.provider, l.model, l.role) END
 	) w (problem)
 	GROUP BY l.role, l.status;
 COMMENT ON VIEW linkedin_ingest.queue_status IS 'jobs per role and state';
@@ -210,11 +210,14 @@ CREATE VIEW linkedin_ingest.provider_status AS
 	SELECT p.name AS provider, nullif(s.model, '') AS model, p.kind, p.is_default,
 		CASE WHEN p.api_key_ref IS NULL THEN NULL ELSE s.key_found END AS key_found,
 		s.in_flight, p.max_in_flight,
-		r.calls AS requests_last_minute, p.requests_per_minute AS requests_per_minute_limit,
-		r.tokens AS tokens_last_minute, p.tokens_per_minute AS tokens_per_minute_limit,
+		r.calls AS requests_last_minute,
+		least(p.requests_per_minute, s.requests_per_minute) AS requests_per_minute_limit,
+		r.tokens AS tokens_last_minute, least(p.tokens_per_minute, s.tokens_per_minute) AS tokens_per_minute_limit,
+		s.breaker_open, s.calls_per_second AS calls_per_second_limit,
 		s.blocked_code IS NOT NULL AS blocked, s.blocked_code, s.blocked_message, s.blocked_at, s.next_probe_at,
 		s.throttled_until,
-		d.cost_usd AS spend_today_usd, p.daily_budget_usd
+		d.cost_usd AS spend_today_usd, p.daily_budget_usd,
+		linkedin_ingest.budget_used_up(p.name, NULL) AS budget_used_up
 	FROM linkedin_ingest.llm_providers p
 	LEFT JOIN linkedin_ingest.account_states() s ON s.provider = p.name
 	LEFT JOIN LATERAL (
@@ -228,7 +231,7 @@ CREATE VIEW linkedin_ingest.provider_status AS
 		WHERE x.day = (now() AT TIME ZONE 'UTC')::date AND x.provider = p.name
 			AND (coalesce(s.model, '') = '' OR x.model = s.model)
 	) d ON true;
-COMMENT ON VIEW linkedin_ingest.provider_status IS 'one row per provider, and one more per blocked model';
+COMMENT ON VIEW linkedin_ingest.provider_status IS 'one row per provider, and one more per model that is blocked or has told limits of its own';
 COMMENT ON COLUMN linkedin_ingest.provider_status.provider IS 'llm_providers.name';
 COMMENT ON COLUMN linkedin_ingest.provider_status.model IS 'the blocked model; null: the whole account';
 COMMENT ON COLUMN linkedin_ingest.provider_status.kind IS 'dialect';
@@ -237,9 +240,11 @@ COMMENT ON COLUMN linkedin_ingest.provider_status.key_found IS 'whether the key 
 COMMENT ON COLUMN linkedin_ingest.provider_status.in_flight IS 'calls in flight, of all databases with the same account';
 COMMENT ON COLUMN linkedin_ingest.provider_status.max_in_flight IS 'limit of calls at once';
 COMMENT ON COLUMN linkedin_ingest.provider_status.requests_last_minute IS 'calls of this database recorded in the last minute';
-COMMENT ON COLUMN linkedin_ingest.provider_status.requests_per_minute_limit IS 'limit of calls per minute';
+COMMENT ON COLUMN linkedin_ingest.provider_status.requests_per_minute_limit IS 'calls per minute that the account may make: the narrowest that a database of this server has configured, for a model what its answers told';
 COMMENT ON COLUMN linkedin_ingest.provider_status.tokens_last_minute IS 'their tokens';
-COMMENT ON COLUMN linkedin_ingest.provider_status.tokens_per_minute_limit IS 'limit of tokens per minute';
+COMMENT ON COLUMN linkedin_ingest.provider_status.tokens_per_minute_limit IS 'tokens per minute, likewise';
+COMMENT ON COLUMN linkedin_ingest.provider_status.breaker_open IS 'it does not answer and is tried once a second';
+COMMENT ON COLUMN linkedin_ingest.provider_status.calls_per_second_limit IS 'calls a second while it is tried, and while the calls grow again after that or after slow_down; null: no such limit';
 COMMENT ON COLUMN linkedin_ingest.provider_status.blocked IS 'whether nothing but probes is sent';
 COMMENT ON COLUMN linkedin_ingest.provider_status.blocked_code IS 'error code that blocked it';
 COMMENT ON COLUMN linkedin_ingest.provider_status.blocked_message IS 'one line, redacted';
@@ -248,6 +253,7 @@ COMMENT ON COLUMN linkedin_ingest.provider_status.next_probe_at IS 'when one job
 COMMENT ON COLUMN linkedin_ingest.provider_status.throttled_until IS 'the provider asked to wait until then';
 COMMENT ON COLUMN linkedin_ingest.provider_status.spend_today_usd IS 'cost of the UTC day in this database; null: unknown or nothing';
 COMMENT ON COLUMN linkedin_ingest.provider_status.daily_budget_usd IS 'limit of it';
+COMMENT ON COLUMN linkedin_ingest.provider_status.budget_used_up IS 'whether jobs wait for the next UTC day, because what is left may not be enough for a call';
 
 /*
  * Always empty: a row here is a bug, or somebody's own UPDATE.  What time

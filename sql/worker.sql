@@ -41,12 +41,20 @@ COMMENT ON FUNCTION linkedin_ingest.live_workers() IS
 CREATE FUNCTION linkedin_ingest.account_states()
 	RETURNS TABLE (provider text, model text, account text, key_found boolean, blocked_code text,
 		blocked_message text, blocked_at timestamptz, next_probe_at timestamptz,
-		throttled_until timestamptz, in_flight int)
+		throttled_until timestamptz, in_flight int, requests_per_minute int, tokens_per_minute int,
+		breaker_open boolean, calls_per_second numeric)
 	LANGUAGE c VOLATILE STRICT PARALLEL RESTRICTED ROWS 4
 	SET search_path = pg_catalog, pg_temp
 	AS 'MODULE_PATHNAME', 'linkedin_ingest_account_states';
 COMMENT ON FUNCTION linkedin_ingest.account_states() IS
-	'one row per provider (model empty) and one per blocked model: whether its key is found, whether it is blocked or throttled';
+	'one row per provider (model empty) and one per model that is blocked or limited: whether its key is found, what holds its calls back';
+
+CREATE FUNCTION linkedin_ingest.budget_refuses(of_role boolean, name text, daily_budget float8) RETURNS boolean
+	LANGUAGE c VOLATILE STRICT PARALLEL RESTRICTED
+	SET search_path = pg_catalog, pg_temp
+	AS 'MODULE_PATHNAME', 'linkedin_ingest_budget_refuses';
+COMMENT ON FUNCTION linkedin_ingest.budget_refuses(boolean, text, float8) IS
+	'internal: whether what is left today of a provider''s or role''s budget was too little for a call, as the workers know it';
 
 CREATE FUNCTION linkedin_ingest.clear_block(provider text, model text) RETURNS void
 	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE

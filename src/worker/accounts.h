@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * accounts.h
- *		Providers and models as configured, and which of them may be called.
+ *		Providers, models and roles as configured.
  *
  *-------------------------------------------------------------------------
  */
@@ -13,9 +13,6 @@
 
 #include "llm/provider.h"
 #include "worker/shared_state.h"
-
-/* How long a block lasts before one job tries again. */
-#define LI_PROBE_INTERVAL_MS (60 * 1000)
 
 /* A row of llm_providers with its references resolved. */
 typedef struct LiProviderRow
@@ -30,8 +27,12 @@ typedef struct LiProviderRow
 	int			connect_timeout_ms;
 	int			request_timeout_ms;
 	int			max_in_flight;	/* 0: no limit of its own */
+	int			requests_per_minute;	/* 0: likewise */
+	int			tokens_per_minute;	/* 0: likewise */
+	double		daily_budget;	/* USD; below 0: none */
 	bool		merge_user_messages;
-	int			allotted;		/* by the look at the queue that is under way */
+	int			room;			/* calls that the look under way may still give it */
+	uint64		next_send_ms;	/* monotonic; until then no call is admitted */
 	char		account[LI_ACCOUNT_LEN];
 } LiProviderRow;
 
@@ -48,8 +49,15 @@ typedef struct LiModelRow
 	char	   *output_price;
 } LiModelRow;
 
+/* A row of roles that has a budget. */
+typedef struct LiRoleBudget
+{
+	char	   *role;
+	double		daily_budget;	/* USD */
+} LiRoleBudget;
+
 /*
- * Both tables as they were at one moment, in a context of their own.  Counted
+ * The tables as they were at one moment, in a context of their own.  Counted
  * references: work in flight keeps the rows it was started with.
  */
 typedef struct LiAccounts
@@ -58,39 +66,15 @@ typedef struct LiAccounts
 	int			references;
 	List	   *providers;
 	List	   *models;
+	List	   *role_budgets;
 } LiAccounts;
-
-typedef enum LiGate
-{
-	LI_GATE_OPEN,
-	LI_GATE_PROBE,				/* one job may try */
-	LI_GATE_CLOSED
-} LiGate;
 
 /* SPI connected.  The result has one reference and lives below "parent". */
 extern LiAccounts *li_accounts_load(MemoryContext parent);
 extern void li_accounts_release(LiAccounts *accounts);
-extern void li_accounts_restore_blocks(LiAccounts *accounts);
-extern void li_accounts_save_block(const LiProviderRow *provider, const char *model);
-extern void li_accounts_delete_block(const LiProviderRow *provider, const char *model);
 
 extern LiProviderRow *li_accounts_provider(LiAccounts *accounts, const char *name);
 extern LiModelRow *li_accounts_model(LiAccounts *accounts, const char *model);
-
-/* Shared memory only. */
-extern LiGate li_account_gate(const LiProviderRow *provider, const char *model,
-							  TimestampTz now, TimestampTz *again);
-extern void li_account_count(const LiProviderRow *provider, int calls);
-extern int	li_account_in_flight(const LiProviderRow *provider);
-extern bool li_account_begin_probe(const LiProviderRow *provider, const char *model);
-extern TimestampTz li_account_defer(const LiProviderRow *provider, int64 hint_ms, bool overload);
-extern void li_account_answers(const LiProviderRow *provider);
-extern bool li_account_block(const LiProviderRow *provider, const char *model,
-							 const char *code, const char *message);
-extern void li_account_end_probe(const LiProviderRow *provider, const char *model, bool tried);
-extern void li_accounts_drop_probes(void);
-extern bool li_account_is_blocked(const LiProviderRow *provider, const char *model);
-extern bool li_account_unblock(const LiProviderRow *provider, const char *model);
-extern void li_accounts_probe_now(LiAccounts *accounts);
+extern double li_accounts_role_budget(LiAccounts *accounts, const char *role);
 
 #endif							/* LI_ACCOUNTS_H */

@@ -17,10 +17,13 @@
 
 #include "settings.h"
 #include "sql.h"
+#include "worker/blocks.h"
 #include "worker/engine_private.h"
 #include "worker/home.h"
+#include "worker/limits.h"
 
 #define BUSY_LANE_WAIT_MS	100
+#define NO_ROOM_WAIT_MS		100		/* at least, until an account's limits are looked at again */
 
 static LiStatement pause_statement = {
 	"SELECT coalesce(reason, '') FROM linkedin_ingest.pause",
@@ -128,6 +131,30 @@ look_at(LiEngine *engine, TimestampTz when, TimestampTz now)
 		engine->next_look_ms = ms;
 }
 
+/*
+ * How much room each provider has for calls: what its limits leave, less the
+ * jobs that wait for it already.
+ */
+static void
+measure_room(LiEngine *engine, LiProviderRow *provider, const char *model, TimestampTz now)
+{
+	int64		wait_ms;
+	int			room = li_limits_room(provider, model, &wait_ms);
+	dlist_iter	iter;
+
+	if (room < PG_INT32_MAX)
+		dlist_foreach(iter, &engine->waiting)
+		{
+			LiRun	   *run = dlist_container(LiWork, node, iter.cur)->run;
+
+			if (memcmp(run->provider->account, provider->account, LI_ACCOUNT_LEN) == 0)
+				room--;
+		}
+	if (room <= 0)
+		look_at(engine, TimestampTzPlusMilliseconds(now, Max(wait_ms, NO_ROOM_WAIT_MS)), now);
+	provider->room = Min(provider->room, Max(room, 0));
+}
+
 static const char *
 fair_key(const LiLane *lane)
 {
@@ -143,6 +170,13 @@ fair_key(const LiLane *lane)
 	return "";
 }
 
+/* Midnight in UTC, when budgets begin anew. */
+static TimestampTz
+next_day(TimestampTz now)
+{
+	return (now / USECS_PER_DAY + 1) * USECS_PER_DAY;
+}
+
 /*
  * Which of the lanes may be claimed from now: due, not blocked, not
  * throttled.  A lane that may only be probed gets its one job here.
@@ -155,12 +189,13 @@ open_lanes(LiEngine *engine, List *lanes, int room, List **probes)
 	ListCell   *cell;
 
 	foreach(cell, engine->accounts->providers)
-		((LiProviderRow *) lfirst(cell))->allotted = 0;
+		((LiProviderRow *) lfirst(cell))->room = PG_INT32_MAX;
 	foreach(cell, lanes)
 	{
 		LiLane	   *lane = lfirst(cell);
 		LiProviderRow *provider = li_accounts_provider(engine->accounts, lane->provider);
 		TimestampTz again = 0;
+		const char *role = lane->role[0] ? lane->role : NULL;
 
 		if (lane->first_run_at > now)
 		{
@@ -174,8 +209,13 @@ open_lanes(LiEngine *engine, List *lanes, int room, List **probes)
 		}
 		if (provider->problem != NULL)
 			continue;
-		if (provider->max_in_flight > 0 &&
-			li_account_in_flight(provider) >= provider->max_in_flight)
+		if (li_budgets_exhausted(engine->accounts, provider, role) != NULL)
+		{
+			look_at(engine, next_day(now), now);
+			continue;
+		}
+		measure_room(engine, provider, lane->model, now);
+		if (provider->room == 0)
 			continue;
 		switch (li_account_gate(provider, lane->model, now, &again))
 		{
@@ -248,13 +288,12 @@ share_out(LiEngine *engine, List *lanes, int room)
 
 			if (lane->priority != top || strcmp(lfirst(key_cell), fair_key(lane)) != 0)
 				continue;
-			lane->quota = (part + lanes_left - 1) / lanes_left;
-			if (provider != NULL && provider->max_in_flight > 0)
-				lane->quota = Min(lane->quota, provider->max_in_flight - provider->allotted -
-								  li_account_in_flight(provider));
-			lane->quota = Max(Min(lane->quota, room), 0);
+			lane->quota = Min((part + lanes_left - 1) / lanes_left, room);
 			if (provider != NULL)
-				provider->allotted += lane->quota;
+			{
+				lane->quota = Min(lane->quota, provider->room);
+				provider->room -= lane->quota;
+			}
 			lanes_left--;
 			part -= lane->quota;
 			room -= lane->quota;
@@ -303,7 +342,7 @@ is_probe(List **probes, const LiClaim *claim)
 static bool
 has_probe(LiEngine *engine)
 {
-	dlist_head *lists[] = {&engine->claimed, &engine->open, &engine->ended};
+	dlist_head *lists[] = {&engine->claimed, &engine->waiting, &engine->open, &engine->ended};
 	dlist_iter	iter;
 	int			i;
 
@@ -318,6 +357,9 @@ static void
 load_accounts(LiEngine *engine)
 {
 	LiAccounts *fresh = li_accounts_load(engine->cxt);
+
+	li_limits_configure(fresh);
+	li_budgets_load(fresh);
 
 	li_accounts_release(engine->accounts);
 	engine->accounts = fresh;

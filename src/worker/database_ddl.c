@@ -158,7 +158,8 @@ make_leave(Oid oid)
 	while (has_worker(oid) && li_monotonic_ms() < deadline)
 	{
 		li_wake_database(oid, LI_WAKE_LEAVE);
-		ConditionVariableTimedSleep(&li_shared->slot_freed, 100, PG_WAIT_EXTENSION);
+		ConditionVariableTimedSleep(&li_shared->slot_freed, 100,
+									li_wait_event(LI_WAIT_WORKERS_LEAVE));
 	}
 	ConditionVariableCancelSleep();
 }

@@ -10,7 +10,8 @@
  * A job moves from list to list, and only after the step that moves it has
  * succeeded:
  *
- *		claimed		its claim is committed, the question not yet sent
+ *		claimed		its claim is committed, the question not yet rendered
+ *		waiting		rendered; the account has no room for a call yet
  *		open		its call is in flight
  *		ended		its call has ended, the outcome not yet recorded
  *
@@ -107,6 +108,7 @@ li_engine_create(MemoryContext parent, const LiTxn *txn, LiSlot *slot)
 	engine->limit = -1;
 	engine->look = true;
 	dlist_init(&engine->claimed);
+	dlist_init(&engine->waiting);
 	dlist_init(&engine->open);
 	dlist_init(&engine->ended);
 
@@ -149,6 +151,7 @@ void
 li_engine_destroy(LiEngine *engine)
 {
 	free_works(&engine->claimed);
+	free_works(&engine->waiting);
 	free_works(&engine->open);
 	free_works(&engine->ended);
 	li_accounts_release(engine->accounts);
@@ -169,6 +172,18 @@ int
 li_engine_in_flight(const LiEngine *engine)
 {
 	return engine->in_flight;
+}
+
+/* Those of them that are rendered and may not be sent yet. */
+int
+li_engine_waiting(LiEngine *engine)
+{
+	int			n = 0;
+	dlist_iter	iter;
+
+	dlist_foreach(iter, &engine->waiting)
+		n++;
+	return n;
 }
 
 /* Nothing held, and the last look found nothing to claim. */
@@ -353,16 +368,67 @@ render(LiEngine *engine)
 	return true;
 }
 
+/*
+ * Sends the question if its account has room for a call; else it waits, in the
+ * order of arrival, or has ended early.
+ */
 void
 li_engine_send(LiEngine *engine, LiWork *work)
 {
-	if (work->outcome.class == LI_OK && !work->answered && li_work_send(work, engine->pool))
+	bool		ready = work->outcome.class == LI_OK && !work->answered;
+	LiProviderRow *provider = work->run->provider;
+	int64		wait_ms = 0;
+
+	if (ready && provider->next_send_ms > li_monotonic_ms())
+		wait_ms = provider->next_send_ms - li_monotonic_ms();
+	else if (ready && li_work_admit(work, &wait_ms) && li_work_send(work, engine->pool))
 	{
 		li_engine_move(&engine->open, work);
 		return;
 	}
+	if (ready && work->outcome.class == LI_OK && wait_ms > 0)
+	{
+		provider->next_send_ms = li_monotonic_ms() + wait_ms;
+		if (engine->next_send_ms == 0 || provider->next_send_ms < engine->next_send_ms)
+			engine->next_send_ms = provider->next_send_ms;
+		li_engine_move(&engine->waiting, work);
+		return;
+	}
 	li_work_end_early(work);
 	li_engine_move(&engine->ended, work);
+}
+
+/* Nothing new is begun: the worker is paused, or on its way out. */
+static bool
+begins_nothing(const LiEngine *engine)
+{
+	return engine->pause_reason[0] != '\0' ||
+		(engine->limit == 0 && engine->slot->kind == LI_SLOT_WORKER);
+}
+
+/*
+ * Those that wait for room, first come, first served: each is tried once, and
+ * those that go on waiting keep their order.
+ */
+static void
+send_waiting(LiEngine *engine)
+{
+	int			n = li_engine_waiting(engine);
+
+	if (n == 0 || engine->slot->superseded)
+		return;
+	if (!begins_nothing(engine) &&
+		(engine->next_send_ms == 0 || engine->next_send_ms > li_monotonic_ms()))
+		return;
+	engine->next_send_ms = 0;
+	while (n-- > 0)
+	{
+		LiWork	   *work = dlist_head_element(LiWork, node, &engine->waiting);
+
+		if (begins_nothing(engine))
+			li_work_put_back(work, "not sent: the worker takes no more jobs");
+		li_engine_send(engine, work);
+	}
 }
 
 /* A line that begins now. */
@@ -468,43 +534,56 @@ receive(LiEngine *engine)
 
 		li_work_judge(work);
 		li_engine_move(&engine->ended, work);
+		if (!dlist_is_empty(&engine->waiting))
+		{
+			/* its place may be somebody's turn */
+			work->run->provider->next_send_ms = 0;
+			engine->next_send_ms = li_monotonic_ms();
+		}
 	}
+	send_waiting(engine);
 }
 
 /* ---------- cancel ---------- */
 
-/* Aborts the calls of jobs that were cancelled or taken away. */
+/* Drops jobs that were cancelled or taken away; their calls are aborted. */
 static void
 drop_lost(LiEngine *engine)
 {
+	dlist_head *lists[] = {&engine->waiting, &engine->open};
 	List	   *claims = NIL;
 	List	   *lost;
 	dlist_mutable_iter iter;
+	int			i;
 
-	if (dlist_is_empty(&engine->open) || !li_engine_begin(engine))
+	for (i = 0; i < lengthof(lists); i++)
+		dlist_foreach_modify(iter, lists[i])
+			claims = lappend(claims, dlist_container(LiWork, node, iter.cur)->run->claim);
+	if (claims == NIL || !li_engine_begin(engine))
 		return;
-	dlist_foreach_modify(iter, &engine->open)
-		claims = lappend(claims, dlist_container(LiWork, node, iter.cur)->run->claim);
 	lost = li_queue_lost(claims, engine->step);
-	dlist_foreach_modify(iter, &engine->open)
-	{
-		LiWork	   *work = dlist_container(LiWork, node, iter.cur);
+	for (i = 0; i < lengthof(lists) && lost != NIL; i++)
+		dlist_foreach_modify(iter, lists[i])
+		{
+			LiWork	   *work = dlist_container(LiWork, node, iter.cur);
 
-		if (list_member_ptr(lost, work->run->claim))
-			li_queue_record_late(work->run->claim, &work->made);
-	}
+			if (list_member_ptr(lost, work->run->claim) &&
+				(work->called || work->made.open_attempt > 0))
+				li_queue_record_late(work->run->claim, &work->made);
+		}
 	li_engine_commit(engine);
 
-	dlist_foreach_modify(iter, &engine->open)
-	{
-		LiWork	   *work = dlist_container(LiWork, node, iter.cur);
-
-		if (list_member_ptr(lost, work->run->claim))
+	for (i = 0; i < lengthof(lists) && lost != NIL; i++)
+		dlist_foreach_modify(iter, lists[i])
 		{
-			li_engine_drop(engine, work);
-			engine->look = true;
+			LiWork	   *work = dlist_container(LiWork, node, iter.cur);
+
+			if (list_member_ptr(lost, work->run->claim))
+			{
+				li_engine_drop(engine, work);
+				engine->look = true;
+			}
 		}
-	}
 }
 
 /* ---------- the cycle ---------- */
@@ -578,6 +657,8 @@ li_engine_cycle(LiEngine *engine, uint32 wake)
 	until = engine->next_poll_ms;
 	if (engine->next_look_ms != 0)
 		until = Min(until, engine->next_look_ms);
+	if (engine->next_send_ms != 0)
+		until = Min(until, engine->next_send_ms);
 	if (engine->notices != NIL)
 		until = Min(until, engine->notices_due_ms);
 	if (!dlist_is_empty(&engine->ended))
@@ -602,7 +683,8 @@ li_engine_wait(LiEngine *engine, int timeout_ms)
 	if (InterruptPending || ConfigReloadPending ||
 		pg_atomic_read_u32(&engine->slot->wake) != 0)
 		return;
-	n = WaitEventSetWait(engine->wait, timeout_ms, events, lengthof(events), PG_WAIT_EXTENSION);
+	n = WaitEventSetWait(engine->wait, timeout_ms, events, lengthof(events),
+						 li_wait_event(engine->in_flight > 0 ? LI_WAIT_CALLS : LI_WAIT_JOBS));
 	for (i = 0; i < n; i++)
 		if (events[i].events & WL_LATCH_SET)
 			ResetLatch(MyLatch);

@@ -25,15 +25,17 @@ struct LiEngine
 	LiAccounts *accounts;		/* NULL: to be loaded */
 
 	dlist_head	claimed;
+	dlist_head	waiting;
 	dlist_head	open;
 	dlist_head	ended;
-	int			in_flight;		/* jobs in all three */
+	int			in_flight;		/* jobs in all four */
 	int			capacity;		/* the most of them */
 	int			limit;			/* jobs that may still be claimed; -1: any number */
 
 	bool		look;			/* look at the queue in this cycle */
 	uint64		next_poll_ms;	/* monotonic */
 	uint64		next_look_ms;	/* monotonic; 0: nothing known to come due */
+	uint64		next_send_ms;	/* monotonic; 0: nothing waits to be sent */
 	uint64		next_beat_ms;	/* of the table row */
 	bool		has_row;		/* in "workers" */
 	bool		blocks_restored;

@@ -438,7 +438,7 @@ li_launcher_main(Datum arg)
 		timeout_ms = start_workers();
 
 		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
-						 timeout_ms, PG_WAIT_EXTENSION);
+						 timeout_ms, li_wait_event(LI_WAIT_DATABASES));
 		ResetLatch(MyLatch);
 	}
 }

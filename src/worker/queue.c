@@ -240,7 +240,8 @@ li_queue_claim(List *lanes, const pg_uuid_t *worker, MemoryContext out)
 	Datum	   *names = palloc(sizeof(Datum) * (rows + 1));
 	Datum	   *priorities = palloc(sizeof(Datum) * (rows + 1));
 	Datum	   *quotas = palloc(sizeof(Datum) * (rows + 1));
-	Datum		values[5];
+	Datum	   *firsts = palloc(sizeof(Datum) * (rows + 1));
+	Datum		values[6];
 	List	   *claims = NIL;
 	ListCell   *cell;
 	uint64		n;
@@ -256,6 +257,7 @@ li_queue_claim(List *lanes, const pg_uuid_t *worker, MemoryContext out)
 		names[lane_count] = CStringGetTextDatum(lane->lane);
 		priorities[lane_count] = Int16GetDatum(lane->priority);
 		quotas[lane_count] = Int32GetDatum(lane->quota);
+		firsts[lane_count] = TimestampTzGetDatum(lane->first_run_at);
 		lane_count++;
 	}
 	if (lane_count == 0)
@@ -266,6 +268,7 @@ li_queue_claim(List *lanes, const pg_uuid_t *worker, MemoryContext out)
 	values[2] = li_sql_array(INT4OID, quotas, NULL, lane_count);
 	values[3] = UUIDPGetDatum(worker);
 	values[4] = TimestampTzGetDatum(GetCurrentTimestamp());
+	values[5] = li_sql_array(TIMESTAMPTZOID, firsts, NULL, lane_count);
 	n = li_sql_run(&claim_statement, values, NULL);
 	for (i = 0; i < n; i++)
 	{

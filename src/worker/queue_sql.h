@@ -32,21 +32,26 @@ static LiStatement lanes_statement = {
 	0
 };
 
+/*
+ * A lane is entered where its first job was just seen: before it lie, as long
+ * as somebody holds an old snapshot, the index entries of all jobs claimed
+ * since, and one walk over them is enough.
+ */
 static LiStatement claim_statement = {
 	"UPDATE linkedin_ingest.scoring_jobs AS j"
 	" SET status = 'processing', claim_no = j.claim_no + 1, claim_token = gen_random_uuid(),"
 	" worker_id = $4, attempts = j.attempts + 1, started_at = clock_timestamp()"
 	" WHERE j.id = ANY (ARRAY ("
-	"  SELECT due.id FROM unnest($1, $2, $3) AS q(lane, priority, quota)"
+	"  SELECT due.id FROM unnest($1, $2, $3, $6) AS q(lane, priority, quota, first_run_at)"
 	"  CROSS JOIN LATERAL ("
 	"   SELECT p.id FROM linkedin_ingest.scoring_jobs AS p"
 	"   WHERE p.status = 'pending' AND p.lane = q.lane AND p.priority = q.priority"
-	"   AND p.run_at <= $5"
+	"   AND p.run_at BETWEEN q.first_run_at AND $5"
 	"   ORDER BY p.run_at, p.id LIMIT q.quota FOR NO KEY UPDATE SKIP LOCKED) AS due))"
 	" RETURNING j.id, j.claim_no, j.claim_token, j.attempts, j.max_attempts, j.started_at,"
 	" j.profile_id, j.role, j.stage, j.template_id, j.template_version, j.prompt,"
 	" j.provider, j.model, j.max_tokens, j.temperature, j.samples",
-	5, {TEXTARRAYOID, INT2ARRAYOID, INT4ARRAYOID, UUIDOID, TIMESTAMPTZOID}
+	6, {TEXTARRAYOID, INT2ARRAYOID, INT4ARRAYOID, UUIDOID, TIMESTAMPTZOID, TIMESTAMPTZARRAYOID}
 };
 
 /*

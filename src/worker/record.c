@@ -15,6 +15,7 @@
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
+#include "worker/blocks.h"
 #include "worker/engine_private.h"
 
 /* ---------- record ---------- */
@@ -237,6 +238,7 @@ li_engine_record(LiEngine *engine)
 
 		if (one->locked)
 			continue;			/* it stays, the next cycle tries again */
+		li_work_committed(work);
 		count(engine, one, work);
 		if (one->stored && one->next != NULL)
 		{

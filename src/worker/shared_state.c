@@ -25,11 +25,14 @@
 #include "storage/shmem.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
+#include "utils/wait_event.h"
 
 #include "uuid.h"
 #include "worker/shared_state.h"
 
 #define TRANCHE_NAME "linkedin_ingest"
+#define MAX_MODELS		32		/* remembered for one account */
+#define IDLE_ACCOUNT_MS	120000	/* after which an account may be forgotten */
 
 LiShared   *li_shared;
 
@@ -116,6 +119,28 @@ li_shared_unlock(void)
 {
 	if (li_shared->lock != NULL)
 		LWLockRelease(li_shared->lock);
+}
+
+/* Until version 16 all waits of extensions have one name. */
+uint32
+li_wait_event(LiWait wait)
+{
+#if PG_VERSION_NUM >= 170000
+	static const char *const names[] = {
+		[LI_WAIT_JOBS] = "LinkedinIngestJobs",
+		[LI_WAIT_CALLS] = "LinkedinIngestCalls",
+		[LI_WAIT_DATABASES] = "LinkedinIngestDatabases",
+		[LI_WAIT_JOB_END] = "LinkedinIngestJobEnd",
+		[LI_WAIT_WORKERS_LEAVE] = "LinkedinIngestWorkersLeave"
+	};
+	static uint32 events[lengthof(names)];
+
+	if (events[wait] == 0)
+		events[wait] = WaitEventExtensionNew(names[wait]);
+	return events[wait];
+#else
+	return PG_WAIT_EXTENSION;
+#endif
 }
 
 /* Milliseconds of the monotonic clock, the same in every process. */
@@ -371,6 +396,56 @@ li_database_set_reason(Oid oid, const char *reason)
 	if (db != NULL)
 		strlcpy(db->reason, reason, sizeof(db->reason));
 	li_shared_unlock();
+}
+
+/*
+ * The entry of an account or of one of its models.  NULL when there is none
+ * and none is to be made, or the table is full: then the loss is counted, and
+ * whoever wanted to block it puts its job off instead.  The caller holds the
+ * lock.
+ */
+LiAccount *
+li_account_find(const char *hash, const char *model, bool create)
+{
+	LiAccount  *unused = NULL;
+	int			models = 0;
+	int			i;
+
+	for (i = 0; i < LI_MAX_ACCOUNTS; i++)
+	{
+		LiAccount  *entry = &li_shared->accounts[i];
+
+		if (entry->used && memcmp(entry->hash, hash, LI_ACCOUNT_LEN) == 0 && entry->model[0])
+			models++;
+		if (entry->used && memcmp(entry->hash, hash, LI_ACCOUNT_LEN) == 0 &&
+			strcmp(entry->model, model) == 0)
+			return entry;
+		if (!entry->used && unused == NULL)
+			unused = entry;
+	}
+	if (!create)
+		return NULL;
+	for (i = 0; i < LI_MAX_ACCOUNTS && unused == NULL; i++)
+	{
+		LiAccount  *entry = &li_shared->accounts[i];
+
+		/* an idle bucket is full, and configured limits come again with the next poll */
+		if (!entry->blocked && entry->in_flight == 0 &&
+			entry->throttled_until <= GetCurrentTimestamp() &&
+			Max(entry->requests.filled_ms, entry->recent_ms) + IDLE_ACCOUNT_MS < li_monotonic_ms())
+			unused = entry;		/* says nothing that would be missed */
+	}
+	/* a caller may name any model: those of one account must not fill the table */
+	if (unused == NULL || (model[0] && models >= MAX_MODELS))
+	{
+		li_shared->lost_accounts++;
+		return NULL;
+	}
+	memset(unused, 0, sizeof(LiAccount));
+	unused->used = true;
+	memcpy(unused->hash, hash, LI_ACCOUNT_LEN);
+	strlcpy(unused->model, model, sizeof(unused->model));
+	return unused;
 }
 
 /* Sets the latch of a process by number; nothing can fail here. */

@@ -14,9 +14,12 @@
 #include "storage/lwlock.h"
 #include "utils/uuid.h"
 
+#include "worker/bucket.h"
+
 #define LI_MAX_SLOTS		128
 #define LI_MAX_DATABASES	256
 #define LI_MAX_ACCOUNTS		256
+#define LI_MAX_BUDGETS		256
 #define LI_ACCOUNT_LEN		16
 #define LI_REASON_LEN		256
 
@@ -98,6 +101,16 @@ typedef struct LiDatabase
 } LiDatabase;
 
 /*
+ * A limit per minute as a database has it configured; the narrowest counts as
+ * long as a worker of its database lives.  0: none.
+ */
+typedef struct LiLimit
+{
+	int			per_minute;
+	Oid			database;
+} LiLimit;
+
+/*
  * An account (kind, base_url, organization, key as a hash), or one model of
  * it.  Shared by all databases of the server; under LiShared.lock.
  */
@@ -106,8 +119,25 @@ typedef struct LiAccount
 	bool		used;
 	char		hash[LI_ACCOUNT_LEN];
 	char		model[208];		/* empty: the whole account */
+
+	/* of the account as configured; of a model as its answers told */
+	LiLimit		requests_limit;
+	LiLimit		tokens_limit;
+	LiBucket	requests;
+	LiBucket	tokens;
+
+	/* of the whole account only */
+	int			in_flight;		/* calls */
+	int			failures;		/* in a row */
+	bool		broken;			/* breaker open: it does not answer */
+	LiPace		pace;
+	LiBucket	paced;
+	double		tokens_per_byte;	/* of requests; 0: nothing known yet */
+	double		tokens_per_call;	/* as reserved, on average */
+	double		recent;			/* calls, each fading away within seconds */
+	uint64		recent_ms;
+
 	bool		blocked;
-	int			in_flight;		/* calls; kept for the whole account only */
 	int			defers;			/* in a row, without an answer between */
 	bool		probing;
 	int			prober;			/* pid that probes */
@@ -117,6 +147,21 @@ typedef struct LiAccount
 	char		code[32];
 	char		message[LI_REASON_LEN];
 } LiAccount;
+
+/* A daily budget of one database: of a provider or a role; under LiShared.lock. */
+typedef struct LiBudget
+{
+	bool		used;
+	Oid			database;
+	bool		of_role;
+	uint64		name;			/* hash */
+	int			day;			/* UTC, since the Unix epoch */
+	bool		loaded;			/* spent holds what spend_daily had */
+	bool		told;			/* the log says that it is used up */
+	double		spent;			/* USD of that day */
+	double		reserved;		/* by calls under way */
+	double		refused;		/* what the latest refused call might have cost; 0: none */
+} LiBudget;
 
 typedef struct LiShared
 {
@@ -130,6 +175,7 @@ typedef struct LiShared
 	LiSlot		slots[LI_MAX_SLOTS];
 	LiDatabase	databases[LI_MAX_DATABASES];
 	LiAccount	accounts[LI_MAX_ACCOUNTS];
+	LiBudget	budgets[LI_MAX_BUDGETS];
 } LiShared;
 
 /*
@@ -143,6 +189,18 @@ extern LiShared *li_shared;
 extern void li_shared_init(void);
 extern void li_shared_lock(LWLockMode mode);
 extern void li_shared_unlock(void);
+
+/* What a process sleeps for, as pg_stat_activity.wait_event from version 17 on. */
+typedef enum LiWait
+{
+	LI_WAIT_JOBS,				/* worker: nothing to do */
+	LI_WAIT_CALLS,				/* worker: calls in flight */
+	LI_WAIT_DATABASES,			/* launcher */
+	LI_WAIT_JOB_END,			/* wait_for_job() */
+	LI_WAIT_WORKERS_LEAVE		/* DROP DATABASE and its like */
+} LiWait;
+
+extern uint32 li_wait_event(LiWait wait);
 
 extern uint64 li_monotonic_ms(void);
 extern int	li_my_procno(void);
@@ -159,6 +217,8 @@ extern LiDatabase *li_database_find(Oid oid, bool create);
 extern void li_database_present(Oid oid);
 extern bool li_database_is_wanted(Oid oid);
 extern void li_database_set_reason(Oid oid, const char *reason);
+
+extern LiAccount *li_account_find(const char *hash, const char *model, bool create);
 
 extern void li_wake_database(Oid database, uint32 why);
 extern void li_wake_all(uint32 why);

@@ -7,6 +7,8 @@
  */
 #include "postgres.h"
 
+#include <math.h>
+
 #include <curl/curl.h>
 
 #include "access/xact.h"
@@ -18,11 +20,13 @@
 #include "pgstat.h"
 #include "storage/latch.h"
 #include "utils/builtins.h"
+#include "utils/fmgrprotos.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
 #include "sql.h"
-#include "worker/accounts.h"
+#include "worker/blocks.h"
+#include "worker/budgets.h"
 #include "worker/queue.h"
 #include "worker/shared_state.h"
 #include "worker/wakeup.h"
@@ -35,6 +39,7 @@ PG_FUNCTION_INFO_V1(linkedin_ingest_worker_slots);
 PG_FUNCTION_INFO_V1(linkedin_ingest_worker_reason);
 PG_FUNCTION_INFO_V1(linkedin_ingest_live_workers);
 PG_FUNCTION_INFO_V1(linkedin_ingest_account_states);
+PG_FUNCTION_INFO_V1(linkedin_ingest_budget_refuses);
 PG_FUNCTION_INFO_V1(linkedin_ingest_clear_block);
 PG_FUNCTION_INFO_V1(linkedin_ingest_wait_for_job);
 PG_FUNCTION_INFO_V1(linkedin_ingest_count_jobs_now);
@@ -214,8 +219,10 @@ static void
 emit_account(FunctionCallInfo fcinfo, const LiProviderRow *provider, const LiAccount *entry,
 			 const char *model)
 {
-	Datum		values[10];
-	bool		nulls[10] = {false};
+	Datum		values[14];
+	bool		nulls[14] = {false};
+	LiPace		pace = entry ? entry->pace : (LiPace) {0};
+	double		per_second = li_pace_now(&pace, li_monotonic_ms());
 	char		hash[LI_ACCOUNT_LEN * 2 + 1];
 	const char *code = entry && entry->blocked ? entry->code : NULL;
 	const char *message = entry && entry->blocked ? entry->message : NULL;
@@ -238,12 +245,23 @@ emit_account(FunctionCallInfo fcinfo, const LiProviderRow *provider, const LiAcc
 	values[8] = time_or_null(entry && entry->throttled_until > GetCurrentTimestamp() ?
 							 entry->throttled_until : 0, &nulls[8]);
 	values[9] = Int32GetDatum(entry ? entry->in_flight : 0);
+	values[10] = Int32GetDatum(entry ? entry->requests_limit.per_minute : 0);
+	nulls[10] = DatumGetInt32(values[10]) == 0;
+	values[11] = Int32GetDatum(entry ? entry->tokens_limit.per_minute : 0);
+	nulls[11] = DatumGetInt32(values[11]) == 0;
+	values[12] = BoolGetDatum(entry != NULL && entry->broken);
+	nulls[13] = isinf(per_second);
+	if (!nulls[13])
+		values[13] = DirectFunctionCall2(numeric_round,
+										 DirectFunctionCall1(float8_numeric,
+															 Float8GetDatum(per_second)),
+										 Int32GetDatum(1));
 	emit(fcinfo, values, nulls);
 }
 
 /*
- * account_states() -> one row per provider (model '') and one per blocked
- * model of it, from shared memory; without preload from provider_blocks.
+ * account_states() -> one row per provider (model '') and one per blocked or
+ * limited model of it, from shared memory; without preload from provider_blocks.
  */
 Datum
 linkedin_ingest_account_states(PG_FUNCTION_ARGS)
@@ -282,12 +300,22 @@ linkedin_ingest_account_states(PG_FUNCTION_ARGS)
 				whole = &entries[i];
 		emit_account(fcinfo, provider, whole, "");
 		for (i = 0; i < LI_MAX_ACCOUNTS; i++)
-			if (entries[i].used && entries[i].blocked && entries[i].model[0] != '\0' &&
+			if (entries[i].used && entries[i].model[0] != '\0' &&
+				(entries[i].blocked || entries[i].requests.per_second > 0 ||
+				 entries[i].tokens.per_second > 0) &&
 				memcmp(entries[i].hash, provider->account, LI_ACCOUNT_LEN) == 0)
 				emit_account(fcinfo, provider, &entries[i], entries[i].model);
 	}
 	li_accounts_release(accounts);
 	return (Datum) 0;
+}
+
+/* budget_refuses(of_role, name, daily_budget) -> boolean, from shared memory */
+Datum
+linkedin_ingest_budget_refuses(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_BOOL(li_budget_refuses(PG_GETARG_BOOL(0), text_to_cstring(PG_GETARG_TEXT_PP(1)),
+									 PG_GETARG_FLOAT8(2)));
 }
 
 /* clear_block(provider, model): lifts it in shared memory, wakes the workers */
@@ -377,11 +405,12 @@ linkedin_ingest_wait_for_job(PG_FUNCTION_ARGS)
 
 		CHECK_FOR_INTERRUPTS();
 		if (li_preloaded())
-			ConditionVariableTimedSleep(&li_shared->job_ended, Min(left, 60000), PG_WAIT_EXTENSION);
+			ConditionVariableTimedSleep(&li_shared->job_ended, Min(left, 60000),
+										li_wait_event(LI_WAIT_JOB_END));
 		else
 		{
 			(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
-							 Min(left, UNPRELOADED_POLL_MS), PG_WAIT_EXTENSION);
+							 Min(left, UNPRELOADED_POLL_MS), li_wait_event(LI_WAIT_JOB_END));
 			ResetLatch(MyLatch);
 		}
 	}

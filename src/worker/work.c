@@ -29,9 +29,13 @@
 
 #include "llm/retry.h"
 #include "settings.h"
+#include "worker/blocks.h"
+#include "worker/limits.h"
 #include "worker/work.h"
 
 #define MAX_LINES	3			/* samples asked for at a time */
+#define MAX_HELD_MS	3000		/* a job that has to wait longer is put back */
+#define PROMPT_MARGIN 1.25		/* the prompt's tokens are estimated for its cost */
 
 static const char *const class_names[] = {
 	[LI_OK] = "ok",
@@ -330,7 +334,70 @@ li_work_fork(LiWork *work, int sample, const LiCallRecord *call)
 
 /* ---------- calls ---------- */
 
-/* Starts the call; false when there was no memory for it. */
+/* What the call may cost at most, by the prices of its model; 0: unknown. */
+static double
+highest_cost(const LiWork *work, double prompt_tokens)
+{
+	const LiModelRow *model = work->run->model;
+
+	if (model == NULL || model->input_price == NULL || model->output_price == NULL)
+		return 0;
+	return (prompt_tokens * PROMPT_MARGIN * strtod(model->input_price, NULL) +
+			work->ask.max_tokens * strtod(model->output_price, NULL)) / 1000000;
+}
+
+/* Ends a line without its call; the job is pending again, uncharged. */
+void
+li_work_put_back(LiWork *work, const char *message)
+{
+	set_outcome(work, LI_DEFER, "rate_limited", message);
+}
+
+/*
+ * Reserves what the next call needs.  False: not now.  Then *wait_ms is the
+ * time to the next try, or the outcome is set and the job is put back: what
+ * holds it up lasts longer than a job should be held for.
+ */
+bool
+li_work_admit(LiWork *work, int64 *wait_ms)
+{
+	LiRun	   *run = work->run;
+	MemoryContext old = MemoryContextSwitchTo(run->claim->cxt);
+	double		prompt_tokens = li_limits_estimate(run->provider, &work->request);
+	double		tokens = prompt_tokens + work->ask.max_tokens;
+	const char *exhausted;
+	char		code[32];
+	bool		admitted = false;
+
+	exhausted = li_budgets_reserve(run->accounts, run->provider, run->claim->job.role,
+								   highest_cost(work, prompt_tokens), &work->cost);
+	if (exhausted != NULL)
+		set_outcome(work, LI_OPEN, "budget_exhausted", exhausted);
+	else
+	{
+		switch (li_limits_admit(run->provider, run->claim->job.model, run->probe, tokens,
+								wait_ms, code, sizeof(code)))
+		{
+			case LI_ADMITTED:
+				work->tokens = tokens;
+				admitted = true;
+				break;
+			case LI_ADMIT_LATER:
+				if (*wait_ms > MAX_HELD_MS)
+					li_work_put_back(work, "not sent: the account has to wait");
+				break;
+			case LI_ADMIT_BLOCKED:
+				set_outcome(work, LI_OPEN, pstrdup(code), "not sent: the account is blocked");
+				break;
+		}
+		if (!admitted)
+			li_work_committed(work);
+	}
+	MemoryContextSwitchTo(old);
+	return admitted;
+}
+
+/* Starts the admitted call; false when there was no memory for it. */
 bool
 li_work_send(LiWork *work, LiHttpPool *pool)
 {
@@ -343,9 +410,21 @@ li_work_send(LiWork *work, LiHttpPool *pool)
 	made->output_price = work->run->model ? work->run->model->output_price : NULL;
 	work->call = li_http_start(pool, &work->request, work);
 	work->called = work->call != NULL;
-	if (work->called)
-		li_account_count(work->run->provider, 1);
+	if (!work->called)
+		li_limits_settle(work->run->provider, work->run->claim->job.model, work->tokens, 0);
 	return work->called;
+}
+
+/*
+ * Tokens that the call has used, as far as it is known: those told; none when
+ * it was refused; else what was reserved for it.
+ */
+static double
+tokens_used(const LiWork *work)
+{
+	if (work->made.prompt_tokens >= 0 && work->made.completion_tokens >= 0)
+		return (double) work->made.prompt_tokens + work->made.completion_tokens;
+	return work->made.http_status >= 400 ? 0 : work->tokens;
 }
 
 /* Ends the call, if there is one; an answer that has not come is lost. */
@@ -356,7 +435,36 @@ li_work_abort(LiWork *work)
 		return;
 	li_http_call_free(work->call);
 	work->call = NULL;
-	li_account_count(work->run->provider, -1);
+	li_limits_settle(work->run->provider, work->run->claim->job.model, work->tokens,
+					 tokens_used(work));
+}
+
+/* The USD of a call at the prices it was made with; 0: unknown. */
+static double
+cost_of(const LiCallRecord *made)
+{
+	double		cached = Max(made->cached_tokens, 0);
+	double		input;
+
+	if (made->prompt_tokens < 0 || made->completion_tokens < 0 ||
+		made->input_price == NULL || made->output_price == NULL)
+		return 0;
+	input = strtod(made->input_price, NULL);
+	return ((made->prompt_tokens - cached) * input +
+			cached * (made->cached_price ? strtod(made->cached_price, NULL) : input) +
+			made->completion_tokens * strtod(made->output_price, NULL)) / 1000000;
+}
+
+/*
+ * The call's record is committed, or there will be none: what was reserved of
+ * the budgets is given back, and what it did cost counts.
+ */
+void
+li_work_committed(LiWork *work)
+{
+	if (work->run->provider != NULL)
+		li_budgets_settle(work->run->provider, work->run->claim->job.role, &work->cost,
+						  work->called ? cost_of(&work->made) : 0);
 }
 
 /* Times, tokens and ids of the call that just ended. */
@@ -388,9 +496,14 @@ note_end(LiWork *work)
 	int			i;
 
 	work->next_sample = 0;
-	if (class == LI_DEFER)
-		run->deferred_until = li_account_defer(run->provider, work->outcome.retry_after_ms,
-											   work->outcome.overload);
+	if (work->called)
+	{
+		li_limits_learn(run->provider, &work->request, &work->answer, run->claim->job.model);
+		li_limits_heard(run->provider, &work->outcome);
+		if (class == LI_DEFER)
+			run->deferred_until = li_account_defer(run->provider, work->outcome.retry_after_ms,
+												   work->outcome.overload);
+	}
 	if (class == LI_REASK || class == LI_SHRINK)
 		return;
 	run->going--;
@@ -686,6 +799,7 @@ li_work_free(LiWork *work)
 	LiRun	   *run = work->run;
 
 	li_work_abort(work);
+	li_work_committed(work);
 	if (--run->works > 0)
 		return;
 	if (run->probe && run->provider != NULL)

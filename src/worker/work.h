@@ -12,6 +12,7 @@
 #include "lib/ilist.h"
 #include "task.h"
 #include "worker/accounts.h"
+#include "worker/budgets.h"
 #include "worker/queue.h"
 
 struct LiWork;
@@ -56,6 +57,8 @@ typedef struct LiWork
 	LiHttpCall *call;			/* NULL: none in flight */
 	LiCallRecord made;			/* the call in flight or just ended */
 	bool		called;			/* "made" is a call, not just an intention */
+	double		tokens;			/* reserved for the call in flight */
+	LiReservedCost cost;		/* likewise, until its record is committed */
 	bool		answered;		/* without a call: from the cache or earlier samples */
 	bool		cached;			/* from the cache */
 
@@ -73,11 +76,14 @@ extern void li_work_open(LiWork *work);
 extern int	li_work_samples_to_begin(const LiWork *work);
 extern LiRecord *li_work_begin_sample(LiWork *work);
 extern LiWork *li_work_fork(LiWork *work, int sample, const LiCallRecord *call);
+extern void li_work_put_back(LiWork *work, const char *message);
+extern bool li_work_admit(LiWork *work, int64 *wait_ms);
 extern bool li_work_send(LiWork *work, LiHttpPool *pool);
 extern void li_work_judge(LiWork *work);
 extern void li_work_end_early(LiWork *work);
 extern LiRecord *li_work_record(LiWork *work);
 extern void li_work_settle(LiWork *work);
+extern void li_work_committed(LiWork *work);
 extern void li_work_abort(LiWork *work);
 extern void li_work_free(LiWork *work);
 

@@ -290,7 +290,12 @@ report_activity(void)
 	if (paused[0])
 		snprintf(text, sizeof(text), "paused: %s", paused);
 	else if (li_engine_in_flight(engine) > 0)
-		snprintf(text, sizeof(text), "%d jobs in flight", li_engine_in_flight(engine));
+	{
+		int			waiting = li_engine_waiting(engine);
+
+		snprintf(text, sizeof(text), waiting > 0 ? "%d jobs in flight, %d more wait for room in the limits" :
+				 "%d jobs in flight", li_engine_in_flight(engine) - waiting, waiting);
+	}
 	else
 		strlcpy(text, "waiting for jobs", sizeof(text));
 	pgstat_report_activity(li_engine_in_flight(engine) > 0 ? STATE_RUNNING : STATE_IDLE, text);

@@ -1,0 +1,194 @@
+# Rates, calls at once, breaker and budgets: what holds calls back, and that
+# nothing else does.  Figures over minutes are in test/bench/limits.pl.
+
+use strict;
+use warnings FATAL => 'all';
+
+use LinkedinIngest::Test;
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+my $model = start_model();
+my $node = new_node('main', model => $model,
+	conf => "linkedin_ingest.max_jobs_per_profile_per_hour = 0\nlinkedin_ingest.poll_interval = '500ms'");
+my $db = 'postgres';
+my $profile = ingest($node, $db, 'cassidy/marisol-okonkwo-reyes');
+
+# A second database with the same account.
+$node->safe_psql($db, 'CREATE DATABASE other');
+$node->safe_psql('other', 'CREATE EXTENSION linkedin_ingest');
+my $other_profile = ingest($node, 'other', 'cassidy/marisol-okonkwo-reyes');
+wait_for_worker($node, $_) for $db, 'other';
+
+sub both
+{
+	my ($sql) = @_;
+
+	return map { $node->safe_psql($_, $sql) } $db, 'other';
+}
+
+# both databases point to the same account, with these columns set
+sub provider
+{
+	my ($directives, $columns) = @_;
+
+	both("UPDATE linkedin_ingest.llm_providers SET base_url = '$model/$directives/v1', max_in_flight = NULL,"
+		  . " requests_per_minute = NULL, tokens_per_minute = NULL, daily_budget_usd = NULL WHERE name = 'openai'");
+	both("UPDATE linkedin_ingest.llm_providers SET $columns WHERE name = 'openai'") if $columns;
+	control($model, 'POST', 'reset');
+	return;
+}
+
+sub queue
+{
+	my ($in, $n, $role) = @_;
+	my $person = $in eq $db ? $profile : $other_profile;
+
+	$role //= 'CTO';
+	$node->safe_psql($in, "SELECT count(linkedin_ingest.score_profile('$person', '$role')) FROM generate_series(1, $n)");
+	return;
+}
+
+sub wait_for_end
+{
+	wait_for_sql($node, $_, "SELECT count(*) FROM linkedin_ingest.scoring_jobs WHERE status IN ('pending', 'processing')",
+		'0', 120)
+	  for $db, 'other';
+	return;
+}
+
+# The most calls that arrived within any span of so many seconds.
+sub busiest
+{
+	my ($seconds) = @_;
+	my @at = sort { $a <=> $b } map { $_->{at} } ledger($model);
+	my ($from, $most) = (0, 0);
+
+	for my $to (0 .. $#at)
+	{
+		$from++ while $at[$to] - $at[$from] >= $seconds * 1000;
+		$most = $to - $from + 1 if $to - $from + 1 > $most;
+	}
+	return $most;
+}
+
+# --- requests per minute, shared by two databases
+
+provider('latency=20,note=rpm', 'requests_per_minute = 1200');
+queue($_, 60) for $db, 'other';
+wait_for_end();
+is(scalar(ledger($model)), 120, 'each job was asked once');
+cmp_ok(busiest(1), '<=', 31, 'at 20 a second and half a second ahead no second holds more than 30 (' . busiest(1) . ')');
+is($node->safe_psql($db, 'SELECT bool_and(attempts = 1 AND claim_no = 1) FROM linkedin_ingest.scoring_jobs'), 't',
+	'no job was claimed in vain');
+my @at = sort { $a <=> $b } map { $_->{at} } ledger($model);
+cmp_ok($at[-1] - $at[0], '<', 30000, sprintf('and they are not slower than need be (%.1f s for 5.5 s)', ($at[-1] - $at[0]) / 1000));
+
+# --- a limit told by the answers
+
+provider('ratelimit=600%3A599,note=told');
+queue($db, 5);
+wait_for_end();
+is($node->safe_psql($db, "SELECT requests_per_minute_limit FROM linkedin_ingest.provider_status WHERE provider = 'openai' AND model IS NOT NULL"),
+	'600', 'learned from x-ratelimit-limit-requests');
+queue($db, 40);
+wait_for_end();
+cmp_ok(busiest(1), '<=', 16, 'and kept: 10 a second (' . busiest(1) . ')');
+
+# --- tokens per minute: reserved before, settled after
+
+provider('latency=50,note=tpm', 'tokens_per_minute = 600000');
+queue($_, 40) for $db, 'other';
+wait_for_end();
+my $tokens = $node->safe_psql($db, 'SELECT avg(prompt_tokens + completion_tokens)::int FROM linkedin_ingest.scoring_attempts WHERE prompt_tokens IS NOT NULL');
+# 10,000 a second, half a second ahead, and one call of at most its cap and prompt
+cmp_ok(busiest(1) * $tokens, '<=', 15000 + 6000, 'tokens: ' . busiest(1) . " calls of $tokens in the busiest second");
+
+# --- calls at once, over two databases
+
+provider('latency=200,note=mif', 'max_in_flight = 3');
+queue($_, 12) for $db, 'other';
+wait_for_end();
+is(JSON::PP::decode_json(control($model, 'GET', 'inflight'))->{peak}, 3, 'max_in_flight holds over two databases');
+
+# --- a provider that is down is asked once a second, and not by every job
+
+provider('close,note=down');
+my $log = -s $node->logfile;
+queue($db, 300);
+wait_for_sql($node, $db, "SELECT breaker_open FROM linkedin_ingest.provider_status WHERE provider = 'openai' AND model IS NULL");
+wait_for_inflight($model, 0);
+control($model, 'POST', 'reset');
+my $until = $node->safe_psql($db, "SELECT clock_timestamp() + interval '5 s'");
+wait_for_sql($node, $db, "SELECT clock_timestamp() > '$until'");
+my $calls = () = ledger($model);
+cmp_ok($calls, '<=', 8, "while it is open: $calls calls in 5 s");
+cmp_ok($calls, '>=', 2, 'it is tried all the same');
+like($node->safe_psql($db, "SELECT linkedin_ingest.job_status(id) -> 'error' ->> 'code' FROM linkedin_ingest.scoring_jobs WHERE status = 'pending' AND error IS NULL LIMIT 1"),
+	qr/connection_failed/, 'a waiting job says why');
+is($node->safe_psql($db, "SELECT linkedin_ingest.health() ->> 'status'"), 'degraded', 'health');
+use_model($node, $db, $model, 'latency=100,note=down');
+wait_for_end();
+is($node->safe_psql($db, "SELECT count(*) FROM linkedin_ingest.scoring_jobs WHERE status = 'failed'"), '0',
+	'no job has failed for it');
+# A breaker belongs to an account: what is at another address starts afresh.
+use_model($node, $db, $model, 'close,note=down');
+queue($db, 20);
+wait_for_sql($node, $db, "SELECT breaker_open FROM linkedin_ingest.provider_status WHERE provider = 'openai' AND model IS NULL");
+control($model, 'POST', 'script/revive', '[{"do": "close", "times": 12}]');
+provider('s/revive');
+queue($db, 200);
+wait_for_end();
+is(() = slurp_file($node->logfile, $log) =~ /answers again/g, 1, 'one log line when it answers again');
+is($node->safe_psql($db, "SELECT count(*) FROM linkedin_ingest.scoring_jobs WHERE status = 'failed'"), '0', 'all are done');
+
+# --- daily budgets
+
+$node->safe_psql($_, "UPDATE linkedin_ingest.llm_models SET input_usd_per_mtok = 1, cached_input_usd_per_mtok = NULL, output_usd_per_mtok = 2 WHERE model = 'gpt-6-luna'")
+  for $db, 'other';
+provider('latency=30,note=budget', 'max_in_flight = NULL');
+my $spent = $node->safe_psql($db, 'SELECT coalesce(sum(cost_usd), 0) FROM linkedin_ingest.spend_daily');
+my $limit = $node->safe_psql($db, "SELECT $spent + 0.05");
+$node->safe_psql($db, "UPDATE linkedin_ingest.llm_providers SET daily_budget_usd = $limit WHERE name = 'openai'");
+$log = -s $node->logfile;
+queue($db, 100);
+wait_for_sql($node, $db, "SELECT budget_used_up FROM linkedin_ingest.provider_status WHERE provider = 'openai' AND model IS NULL");
+wait_for_sql($node, $db, "SELECT count(*) FROM linkedin_ingest.scoring_jobs WHERE status = 'processing'", '0');
+my $rest = $node->safe_psql($db, "SELECT $limit - (SELECT sum(cost_usd) FROM linkedin_ingest.spend_daily)");
+cmp_ok($rest, '>=', 0, "the provider's budget is not crossed ($rest left)");
+cmp_ok($rest, '<=', 0.012, 'and used up to what a call might cost');
+is($node->safe_psql($db, "SELECT count(*) FROM linkedin_ingest.scoring_jobs WHERE status = 'pending'") > 50, 1, 'the others wait');
+is($node->safe_psql($db, "SELECT DISTINCT linkedin_ingest.job_status(id) -> 'error' ->> 'code' FROM linkedin_ingest.scoring_jobs WHERE status = 'pending'"),
+	'budget_exhausted', 'and say why');
+is($node->safe_psql($db, "SELECT max(attempts) FROM linkedin_ingest.scoring_jobs WHERE status = 'pending'"), '0', 'uncharged');
+$calls = () = ledger($model);
+$node->restart;
+wait_for_worker($node, $db);
+$until = $node->safe_psql($db, "SELECT clock_timestamp() + interval '1.5 s'");
+wait_for_sql($node, $db, "SELECT clock_timestamp() > '$until'");
+is(scalar(ledger($model)), $calls, 'not crossed after a restart either');
+is(() = slurp_file($node->logfile, $log) =~ /daily budget is used up/g, 2, 'one log line, and one after the restart')
+  or diag(join "\n", grep { /budget/ } split /\n/, slurp_file($node->logfile, $log));
+$node->safe_psql($db, "UPDATE linkedin_ingest.llm_providers SET daily_budget_usd = NULL WHERE name = 'openai'");
+wait_for_end();
+pass('raised: they go on by themselves');
+
+$spent = $node->safe_psql($db, "SELECT coalesce(sum(cost_usd), 0) FROM linkedin_ingest.spend_daily WHERE role = 'CIO'");
+$node->safe_psql($db, "UPDATE linkedin_ingest.roles SET daily_budget_usd = $spent + 0.03 WHERE role = 'CIO'");
+queue($db, 40, 'CIO');
+queue($db, 10, 'CISO');
+wait_for_sql($node, $db, "SELECT count(*) FROM linkedin_ingest.scoring_jobs WHERE role = 'CISO' AND status = 'completed'", '10');
+wait_for_sql($node, $db, "SELECT linkedin_ingest.budget_used_up('openai', 'CIO') AND NOT linkedin_ingest.budget_used_up('openai', 'CISO')");
+pass("a role's budget holds back that role alone");
+wait_for_sql($node, $db, "SELECT count(*) FROM linkedin_ingest.scoring_jobs WHERE status = 'processing'", '0');
+cmp_ok($node->safe_psql($db, "SELECT $spent + 0.03 - sum(cost_usd) FROM linkedin_ingest.spend_daily WHERE role = 'CIO'"), '>=', 0,
+	'and is not crossed');
+is($node->safe_psql($db, "SELECT reason FROM linkedin_ingest.queue_status WHERE role = 'CIO' AND status = 'pending'"),
+	'openai: budget_exhausted', 'queue_status says why');
+$node->safe_psql($db, "UPDATE linkedin_ingest.roles SET daily_budget_usd = NULL WHERE role = 'CIO'");
+wait_for_end();
+
+is($node->safe_psql($_, 'SELECT count(*) FROM linkedin_ingest.queue_anomalies'), '0', "no anomalies in $_") for $db, 'other';
+$node->stop;
+done_testing();
