@@ -33,13 +33,14 @@ BEGIN ATOMIC
 
 		('operator', 'SELECT', ARRAY[
 			'payloads', 'llm_providers', 'provider_blocks', 'workers', 'home', 'pause',
-			'worker_status', 'queue_status', 'provider_status', 'queue_anomalies']),
+			'worker_status', 'queue_status', 'provider_status', 'queue_anomalies', 'model_status']),
 		('operator', 'INSERT, UPDATE, DELETE', ARRAY[
 			'roles', 'sources', 'source_mappings', 'companies', 'prompt_templates']),
 		('operator', 'DELETE', ARRAY['profiles']),
 		('operator', 'EXECUTE', ARRAY[
 			'pause_worker', 'resume_worker', 'unblock_provider', 'rebuild_profile_scores', 'retotal',
 			'activate_template', 'restore_template_version',
+			'refresh_models', 'replace_model', 'models_in_use',
 			'worker_slots', 'worker_problem', 'worker_reason', 'live_workers',
 			'account_states', 'budget_used_up', 'home_problem', 'this_home',
 			/* called by defaults, triggers, checks and generated columns */
@@ -52,7 +53,8 @@ BEGIN ATOMIC
 		('worker', 'SELECT, INSERT, UPDATE, DELETE', ARRAY['workers', 'provider_blocks', 'latest_scores']),
 		('worker', 'SELECT, INSERT, UPDATE', ARRAY['scoring_jobs', 'scoring_attempts', 'spend_daily']),
 		('worker', 'EXECUTE', ARRAY[
-			'run_once', 'uuid_v7', 'outer_user', 'is_restoring', 'settle_dependents', 'passes_gate', 'home_problem', 'this_home']);
+			'run_once', 'uuid_v7', 'outer_user', 'is_restoring', 'settle_dependents', 'passes_gate', 'home_problem', 'this_home',
+			'models_ending']);
 END;
 COMMENT ON FUNCTION linkedin_ingest.access_rules() IS
 	'internal: what each level of grant_access() adds; EXECUTE is on functions, all else on tables and views';
@@ -183,8 +185,8 @@ GRANT USAGE ON SCHEMA linkedin_ingest TO pg_monitor;
 GRANT SELECT ON linkedin_ingest.llm_providers, linkedin_ingest.llm_models, linkedin_ingest.provider_blocks,
 	linkedin_ingest.roles, linkedin_ingest.workers TO pg_monitor;
 GRANT SELECT ON linkedin_ingest.worker_status, linkedin_ingest.queue_status,
-	linkedin_ingest.provider_status, linkedin_ingest.queue_anomalies TO pg_monitor;
+	linkedin_ingest.provider_status, linkedin_ingest.queue_anomalies, linkedin_ingest.model_status TO pg_monitor;
 GRANT EXECUTE ON FUNCTION linkedin_ingest.health(), linkedin_ingest.version(), linkedin_ingest.build_info(),
 	linkedin_ingest.worker_slots(), linkedin_ingest.worker_problem(), linkedin_ingest.live_workers(),
 	linkedin_ingest.account_states(), linkedin_ingest.this_home(), linkedin_ingest.lane_problem(text, text, text),
-	linkedin_ingest.budget_used_up(text, text) TO pg_monitor;
+	linkedin_ingest.budget_used_up(text, text), linkedin_ingest.models_in_use() TO pg_monitor;

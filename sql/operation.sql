@@ -176,13 +176,9 @@ BEGIN
 
 	SELECT coalesce(jsonb_agg(jsonb_build_object('model', m.model, 'sunset_on', m.sunset_on, 'replacement', m.replacement)
 							  ORDER BY m.sunset_on, m.model), '[]'),
-		coalesce(bool_or(m.sunset_on < (now() AT TIME ZONE 'UTC')::date), false)
+		coalesce(bool_or(m.ended), false)
 	INTO models, ended
-	FROM linkedin_ingest.llm_models m
-	WHERE m.sunset_on <= (now() AT TIME ZONE 'UTC')::date + 60
-		AND (m.model IN (current_setting('linkedin_ingest.default_model'), current_setting('linkedin_ingest.screening_model'))
-			 OR EXISTS (SELECT FROM linkedin_ingest.prompt_templates t WHERE t.is_active AND t.model = m.model)
-			 OR m.model IN (SELECT l.model FROM linkedin_ingest.pending_lanes() l));
+	FROM linkedin_ingest.models_ending() m;
 
 	status := CASE WHEN worker.state = 'stopped' THEN 'down'
 		WHEN worker.state = 'paused' OR blocked OR ended THEN 'degraded'

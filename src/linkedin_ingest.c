@@ -18,6 +18,7 @@
 #include "settings.h"
 #include "worker/database_ddl.h"
 #include "worker/engine.h"
+#include "worker/errand.h"
 #include "worker/launcher.h"
 #include "worker/shared_state.h"
 #include "worker/wakeup.h"
@@ -31,6 +32,7 @@ _PG_init(void)
 {
 	li_settings_init();
 	li_shared_init();
+	li_errand_init();
 	li_wakeup_init();
 	li_engine_register(&li_scoring_task);
 	if (process_shared_preload_libraries_in_progress && !IsBinaryUpgrade)

@@ -51,7 +51,9 @@ static LiStatement providers_statement = {
 
 static LiStatement models_statement = {
 	"SELECT model, provider, token_parameter, reasoning_effort, supports_json_schema,"
-	" input_usd_per_mtok, cached_input_usd_per_mtok, output_usd_per_mtok"
+	" input_usd_per_mtok, cached_input_usd_per_mtok, output_usd_per_mtok,"
+	" supports_temperature, to_char(sunset_on, 'YYYY-MM-DD'),"
+	" sunset_on < (now() AT TIME ZONE 'UTC')::date, replacement"
 	" FROM linkedin_ingest.llm_models",
 	0
 };
@@ -248,6 +250,10 @@ read_model(uint64 i)
 	row->input_price = li_sql_text(cxt, i, 6);
 	row->cached_price = li_sql_text(cxt, i, 7);
 	row->output_price = li_sql_text(cxt, i, 8);
+	row->temperature = DatumGetBool(li_sql_value(i, 9, BoolGetDatum(true)));
+	row->sunset_on = li_sql_text(cxt, i, 10);
+	row->ended = DatumGetBool(li_sql_value(i, 11, BoolGetDatum(false)));
+	row->replacement = li_sql_text(cxt, i, 12);
 	return row;
 }
 

@@ -44,6 +44,10 @@ typedef struct LiModelRow
 	char	   *token_parameter;
 	char	   *reasoning_effort;
 	bool		json_schema;
+	bool		temperature;	/* it takes one */
+	char	   *sunset_on;		/* YYYY-MM-DD; NULL: none known */
+	bool		ended;			/* that day is past */
+	char	   *replacement;	/* NULL: none known */
 	char	   *input_price;
 	char	   *cached_price;
 	char	   *output_price;

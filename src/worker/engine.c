@@ -40,6 +40,7 @@
 
 #include "settings.h"
 #include "worker/engine_private.h"
+#include "worker/errand.h"
 
 #define NOTICE_INTERVAL_MS	50
 #define LOCKED_WAIT_MS		100		/* until a locked row is tried again */
@@ -111,6 +112,7 @@ li_engine_create(MemoryContext parent, const LiTxn *txn, LiSlot *slot)
 	dlist_init(&engine->waiting);
 	dlist_init(&engine->open);
 	dlist_init(&engine->ended);
+	dlist_init(&engine->errands);
 
 	engine->capacity = capacity();
 	engine->pool = li_http_pool_create(MAX_CONNECTIONS);
@@ -530,8 +532,11 @@ receive(LiEngine *engine)
 	li_http_drive(engine->pool);
 	while ((call = li_http_next_done(engine->pool)) != NULL)
 	{
-		LiWork	   *work = li_http_call_owner(call);
+		LiWork	   *work;
 
+		if (li_errand_answered(engine, call))
+			continue;
+		work = li_http_call_owner(call);
 		li_work_judge(work);
 		li_engine_move(&engine->ended, work);
 		if (!dlist_is_empty(&engine->waiting))
@@ -645,6 +650,9 @@ li_engine_cycle(LiEngine *engine, uint32 wake)
 	}
 	else if (engine->limit == 0)
 		engine->look = false;
+	li_errands_run(engine);
+	if (polled)
+		li_engine_tell_endings(engine);
 	if (li_monotonic_ms() >= engine->notices_due_ms)	/* not more often than so */
 		li_engine_flush_notices(engine);
 	assert_nothing_held(engine);
@@ -698,6 +706,7 @@ li_engine_abort(LiEngine *engine)
 
 	dlist_foreach(iter, &engine->open)
 		li_work_abort(dlist_container(LiWork, node, iter.cur));
+	li_errands_drop(engine);
 }
 
 /*

@@ -28,7 +28,8 @@ struct LiEngine
 	dlist_head	waiting;
 	dlist_head	open;
 	dlist_head	ended;
-	int			in_flight;		/* jobs in all four */
+	dlist_head	errands;		/* of sessions; errand.c */
+	int			in_flight;		/* jobs in the first four */
 	int			capacity;		/* the most of them */
 	int			limit;			/* jobs that may still be claimed; -1: any number */
 
@@ -40,6 +41,7 @@ struct LiEngine
 	bool		has_row;		/* in "workers" */
 	bool		blocks_restored;
 	bool		config_changed; /* what is blocked is worth a try */
+	int			endings_told_on;	/* day on which the models were looked at */
 	char		pause_reason[LI_REASON_LEN];	/* empty: it runs */
 
 	List	   *notices;		/* payloads to send */
@@ -63,6 +65,9 @@ extern void li_engine_keep_notices(LiEngine *engine, List *payloads);
 /* claim.c */
 extern void li_engine_claim(LiEngine *engine, bool with_rescue);
 extern void li_engine_beat(LiEngine *engine);
+
+/* endings.c */
+extern void li_engine_tell_endings(LiEngine *engine);
 
 /* record.c */
 extern void li_engine_record(LiEngine *engine);

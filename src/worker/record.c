@@ -28,6 +28,22 @@ typedef struct Recording
 	List	   *notices;		/* out: payload texts */
 } Recording;
 
+/* When a model that is not there has ended or will, and what to use instead. */
+static const char *
+ending_of(const LiModelRow *model)
+{
+	const char *ending = "";
+
+	if (model == NULL)
+		return ending;
+	if (model->sunset_on != NULL)
+		ending = psprintf("; it %s on %s", model->ended ? "ended" : "ends", model->sunset_on);
+	if (model->replacement != NULL)
+		ending = psprintf("%s%s its replacement is %s", ending,
+						  model->sunset_on != NULL ? "," : ";", model->replacement);
+	return ending;
+}
+
 /*
  * Why an account is blocked, in our own words: a provider's may quote a person,
  * and a block is shown to whoever looks after the server.
@@ -37,6 +53,7 @@ block_reason(const LiWork *work)
 {
 	const char *code = work->outcome.code;
 	const char *reason = "the provider refuses to answer";
+	const char *ending = "";
 
 	if (strcmp(code, "invalid_api_key") == 0)
 		reason = "the provider does not accept the key";
@@ -45,14 +62,17 @@ block_reason(const LiWork *work)
 	else if (strcmp(code, "quota_exhausted") == 0)
 		reason = "the account's quota or budget is used up";
 	else if (strcmp(code, "model_not_found") == 0)
+	{
 		reason = "the provider does not have the model";
+		ending = ending_of(work->run->model);
+	}
 	else if (strcmp(code, "tls_failed") == 0)
 		reason = "the server's certificate cannot be trusted";
 	else if (strcmp(code, "config_error") == 0)
 		reason = "the provider's address is wrong";
 	if (work->made.http_status == 0)
-		return reason;
-	return psprintf("%s (HTTP status %d)", reason, work->made.http_status);
+		return psprintf("%s%s", reason, ending);
+	return psprintf("%s (HTTP status %d)%s", reason, work->made.http_status, ending);
 }
 
 /* What the outcome means for the account. */

@@ -96,6 +96,7 @@ typedef struct LiDatabase
 	int			leaving;		/* utility commands that want us out */
 	int			crashes;		/* in a row */
 	uint32		created;		/* counts CREATE EXTENSION */
+	int			endings_told_on;	/* day of the latest log line on models that end */
 	uint64		next_start_ms;	/* monotonic */
 	char		reason[LI_REASON_LEN];	/* why no worker runs; empty: none */
 } LiDatabase;

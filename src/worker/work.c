@@ -92,23 +92,22 @@ li_work_create(LiClaim *claim, LiAccounts *accounts, const LiTaskKind *kind, boo
 static void
 complete_ask(LiWork *work, LiAsk *ask)
 {
+	const LiModelRow *model = work->run->model;
+
 	ask->model = work->run->claim->job.model;
 	ask->merge_user_messages = work->run->provider->merge_user_messages;
-	if (work->run->model != NULL)
-	{
-		ask->token_parameter = work->run->model->token_parameter;
-		ask->reasoning_effort = work->run->model->reasoning_effort;
-		ask->json_schema = work->run->model->json_schema;
-	}
+	ask->reasoning_effort = model != NULL ? model->reasoning_effort : NULL;
+	ask->json_schema = model == NULL || model->json_schema;
+	/* the row may have changed since the job was made */
+	if (model != NULL && !model->temperature)
+		ask->temperature = NULL;
+	/* where it is not known: what its home server is known to take */
+	if (model != NULL && model->token_parameter != NULL)
+		ask->token_parameter = model->token_parameter;
 	else
-	{
-		/* A model without a row: what its home server is known to take. */
 		ask->token_parameter =
 			strstr(work->run->provider->endpoint.base_url, "://api.openai.com/") != NULL ?
 			"max_completion_tokens" : "max_tokens";
-		ask->reasoning_effort = NULL;
-		ask->json_schema = true;
-	}
 }
 
 static void
