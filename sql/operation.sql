@@ -157,7 +157,7 @@ BEGIN
 	FROM (WITH troubled AS MATERIALIZED (
 			/* most accounts have nothing to tell: only those are asked why */
 			SELECT s.provider, s.model FROM linkedin_ingest.account_states() s
-			WHERE s.blocked_code IS NOT NULL OR s.throttled_until IS NOT NULL OR s.breaker_open
+			WHERE s.blocked_code IS NOT NULL OR s.throttled_until IS NOT NULL OR s.breaker_open OR s.full_until IS NOT NULL
 			UNION ALL
 			SELECT p.name, '' FROM linkedin_ingest.llm_providers p WHERE p.daily_budget_usd IS NOT NULL
 		  ), used AS MATERIALIZED (

@@ -31,10 +31,10 @@ CREATE UNIQUE INDEX llm_providers_one_default ON linkedin_ingest.llm_providers (
 	WHERE is_default;
 COMMENT ON TABLE linkedin_ingest.llm_providers IS 'servers that answer questions; no key is stored here, only where the server finds it';
 COMMENT ON COLUMN linkedin_ingest.llm_providers.name IS 'as named in llm_models and scoring_jobs';
-COMMENT ON COLUMN linkedin_ingest.llm_providers.kind IS 'dialect spoken: openai (and all that imitate it), azure, anthropic';
+COMMENT ON COLUMN linkedin_ingest.llm_providers.kind IS 'dialect spoken: openai (and all that imitate it), azure (at its surface /openai/v1), anthropic';
 COMMENT ON COLUMN linkedin_ingest.llm_providers.base_url IS 'http or https, up to and without the route; only superusers change it';
 COMMENT ON COLUMN linkedin_ingest.llm_providers.api_key_ref IS 'env:NAME or file:/PATH, read by the worker; null: no key; only superusers change it';
-COMMENT ON COLUMN linkedin_ingest.llm_providers.organization IS 'sent with each request; null: none';
+COMMENT ON COLUMN linkedin_ingest.llm_providers.organization IS 'sent with each request of kind openai, and part of what an account is; null: none';
 COMMENT ON COLUMN linkedin_ingest.llm_providers.headers IS 'extra headers, name to value; a value is env:NAME, file:/PATH or harmless text; only superusers change it';
 COMMENT ON COLUMN linkedin_ingest.llm_providers.max_in_flight IS 'calls at once to this account; null: no limit of its own';
 COMMENT ON COLUMN linkedin_ingest.llm_providers.requests_per_minute IS 'calls of the account per minute, of all databases of the server; null: no limit of its own';

@@ -418,8 +418,8 @@ BEGIN
 	LEFT JOIN linkedin_ingest.llm_providers p ON p.name = s.provider
 	WHERE s.provider = lane_problem.provider AND s.model IN ('', lane_problem.model)
 		AND (s.blocked_code IS NOT NULL OR (p.api_key_ref IS NOT NULL AND NOT s.key_found)
-			 OR s.throttled_until > clock_timestamp() OR s.breaker_open)
-	ORDER BY s.blocked_code IS NULL, s.model
+			 OR s.throttled_until > clock_timestamp() OR s.breaker_open OR s.full_until IS NOT NULL)
+	ORDER BY s.blocked_code IS NULL, s.breaker_open DESC, s.throttled_until IS NULL, s.model
 	LIMIT 1;
 	IF state.blocked_code IS NOT NULL THEN
 		code := state.blocked_code;
@@ -440,6 +440,10 @@ BEGIN
 	ELSIF state.breaker_open THEN
 		code := 'connection_failed';
 		message := 'the provider does not answer and is tried once a second';
+	ELSIF state.full_until IS NOT NULL THEN
+		code := 'rate_limited';
+		message := format('the limits per minute leave no room until %s',
+						  to_char(state.full_until AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'));
 	ELSE
 		RETURN NULL;
 	END IF;

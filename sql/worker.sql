@@ -42,7 +42,7 @@ CREATE FUNCTION linkedin_ingest.account_states()
 	RETURNS TABLE (provider text, model text, account text, key_found boolean, blocked_code text,
 		blocked_message text, blocked_at timestamptz, next_probe_at timestamptz,
 		throttled_until timestamptz, in_flight int, requests_per_minute int, tokens_per_minute int,
-		breaker_open boolean, calls_per_second numeric)
+		breaker_open boolean, calls_per_second numeric, full_until timestamptz)
 	LANGUAGE c VOLATILE STRICT PARALLEL RESTRICTED ROWS 4
 	SET search_path = pg_catalog, pg_temp
 	AS 'MODULE_PATHNAME', 'linkedin_ingest_account_states';

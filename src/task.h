@@ -39,7 +39,8 @@ typedef struct LiOutcome
 								 * retry (x-should-retry: false) */
 	bool		blocks_model;	/* LI_OPEN: the model alone, not the account */
 	bool		overload;		/* LI_DEFER: longer steps */
-	bool		slow_down;		/* LI_DEFER: traffic rose too fast; begin slowly */
+	bool		slow_down;		/* LI_DEFER: traffic rose too fast within the
+								 * limits; go on with less and rise slowly */
 	int64		retry_after_ms; /* the server's hint; -1: none */
 } LiOutcome;
 

@@ -1,17 +1,19 @@
 /*-------------------------------------------------------------------------
  *
  * openai.c
- *		The dialect of OpenAI's chat completions, which most servers speak.
+ *		The dialect of OpenAI's chat completions, which most servers speak, and
+ *		Azure's variety of it.
  *
  * Requests hold only what is needed: some compatible servers refuse fields
  * they do not know.  The members always come in the same order, so the same
  * question gives the same bytes, and the parts that change from profile to
  * profile come last for the sake of the provider's prefix cache.
  *
- * Replies are read with as little trust as they deserve: code is a string, an
- * integer or null, error an object or a string, every header and member may be
- * missing.  finish_reason is read before the content, because a refusal, a
- * filtered answer and a cut one all come with status 200.
+ * Azure differs in the name of the key's header alone, at its surface
+ * /openai/v1: there the model is the name of a deployment, as here.
+ *
+ * finish_reason is read before the content, because a refusal, a filtered
+ * answer and a cut one all come with status 200.
  *
  *-------------------------------------------------------------------------
  */
@@ -25,7 +27,6 @@
 
 #include "json.h"
 #include "llm/outcome.h"
-#include "llm/redact.h"
 #include "llm/reply.h"
 #include "llm/request.h"
 
@@ -65,12 +66,13 @@ append_messages(StringInfo body, const LiAsk *ask)
 	appendStringInfoChar(body, ']');
 }
 
+/* "headers" are the dialect's own; those that are NULL are left out. */
 static const char *
-build_request(const LiEndpoint *endpoint, const LiAsk *ask, LiHttpRequest *request)
+build_request(const LiEndpoint *endpoint, const LiAsk *ask,
+			  char *const *headers, int n_headers, LiHttpRequest *request)
 {
 	const char *fault = li_request_fault(endpoint, ask);
 	StringInfoData body;
-	char	   *headers[2] = { NULL, NULL };
 
 	if (fault != NULL)
 		return fault;
@@ -104,71 +106,39 @@ build_request(const LiEndpoint *endpoint, const LiAsk *ask, LiHttpRequest *reque
 	append_messages(&body, ask);
 	appendStringInfoChar(&body, '}');
 
+	request->url = li_request_url(endpoint, "/chat/completions");
+	request->headers = li_request_headers(endpoint, headers, n_headers);
+	request->body = body.data;
+	request->body_len = body.len;
+	return NULL;
+}
+
+static const char *
+build_openai(const LiEndpoint *endpoint, const LiAsk *ask, LiHttpRequest *request)
+{
+	char	   *headers[2] = { NULL, NULL };
+
 	if (endpoint->key != NULL)
 		headers[0] = psprintf("Authorization: Bearer %s", endpoint->key);
 	if (endpoint->organization != NULL)
 		headers[1] = psprintf("OpenAI-Organization: %s", endpoint->organization);
-	request->url = li_request_url(endpoint, "/chat/completions");
-	request->headers = li_request_headers(endpoint, headers, lengthof(headers));
-	request->body = body.data;
-	request->body_len = body.len;
-	return NULL;
+	return build_request(endpoint, ask, headers, lengthof(headers), request);
+}
+
+static const char *
+build_azure(const LiEndpoint *endpoint, const LiAsk *ask, LiHttpRequest *request)
+{
+	char	   *header = NULL;
+
+	if (endpoint->key != NULL)
+		header = psprintf("api-key: %s", endpoint->key);
+	return build_request(endpoint, ask, &header, 1, request);
 }
 
 /*-------------------------------------------------------------------------
  * The reply
  *-------------------------------------------------------------------------
  */
-
-/* A code or type, which some servers give as a number. */
-static const char *
-word_of(const json_t *value)
-{
-	if (json_is_integer(value))
-		return psprintf("%lld", (long long) json_integer_value(value));
-	return json_string_value(value);
-}
-
-/*
- * The facts of an error reply.  "root" is NULL when the body is not JSON.  The
- * strings are the tree's.
- */
-static LiErrorReply
-error_reply(int status, const json_t *root)
-{
-	const json_t *error = json_object_get(root, "error");
-	LiErrorReply reply = { .status = status };
-
-	if (json_is_string(error))
-		reply.message = json_string_value(error);
-	else
-	{
-		/* early versions of vLLM have the members at the top */
-		const json_t *object = json_is_object(error) ? error : root;
-
-		reply.code = word_of(json_object_get(object, "code"));
-		reply.type = word_of(json_object_get(object, "type"));
-		reply.param = json_string_value(json_object_get(object, "param"));
-		reply.message = json_string_value(json_object_get(object, "message"));
-	}
-	return reply;
-}
-
-static void
-read_error(const LiEndpoint *endpoint, const LiHttpResponse *response,
-		   const LiAsk *ask, const json_t *root, LiAnswer *answer)
-{
-	LiErrorReply reply = error_reply(response->status, root);
-
-	/* some routers answer 200 and put the status they got into the code */
-	if (response->status < 300)
-	{
-		int			code = reply.code != NULL ? atoi(reply.code) : 0;
-
-		reply.status = code >= 400 && code <= 599 ? code : 500;
-	}
-	answer->outcome = li_outcome_of_error(&reply, response, endpoint, ask);
-}
 
 static void
 read_usage(const json_t *root, LiAnswer *answer)
@@ -179,32 +149,6 @@ read_usage(const json_t *root, LiAnswer *answer)
 	answer->completion_tokens = li_reply_count(usage, "completion_tokens");
 	answer->cached_tokens =
 		li_reply_count(json_object_get(usage, "prompt_tokens_details"), "cached_tokens");
-}
-
-/*
- * The text of a message, in the current context: a string, or a list of parts
- * of which those of type text are joined.
- */
-static char *
-content_of(const json_t *message)
-{
-	const json_t *content = json_object_get(message, "content");
-	StringInfoData text;
-	size_t		i;
-	json_t	   *part;
-
-	initStringInfo(&text);
-	if (json_is_string(content))
-		appendStringInfoString(&text, json_string_value(content));
-	json_array_foreach (content, i, part)
-	{
-		const char *type = json_string_value(json_object_get(part, "type"));
-		const char *value = json_string_value(json_object_get(part, "text"));
-
-		if (type != NULL && strcmp(type, "text") == 0 && value != NULL)
-			appendStringInfoString(&text, value);
-	}
-	return text.data;
 }
 
 static LiOutcome
@@ -224,7 +168,7 @@ judge(const json_t *message, const char *finish_reason, const char *content)
 	if (finish_reason != NULL && strcmp(finish_reason, "length") == 0)
 		return li_outcome(LI_REASK, "truncated",
 						  "the answer was cut at the limit of tokens");
-	if (strspn(content, " \t\r\n") == strlen(content))
+	if (li_reply_is_blank(content))
 		return li_outcome(LI_RETRY, "empty_response", "the model's answer is empty");
 	return li_outcome(LI_OK, NULL, NULL);
 }
@@ -236,8 +180,6 @@ read_completion(const json_t *root, LiAnswer *answer)
 	const json_t *message = json_object_get(choice, "message");
 	char	   *content;
 
-	answer->reply = li_json_dump_compact(root);
-	answer->model = li_reply_name(root, "model");
 	answer->finish_reason = li_reply_name(choice, "finish_reason");
 	read_usage(root, answer);
 
@@ -247,7 +189,7 @@ read_completion(const json_t *root, LiAnswer *answer)
 									 "the provider's reply holds no answer");
 		return;
 	}
-	content = content_of(message);
+	content = li_reply_text(json_object_get(message, "content"));
 	answer->outcome = judge(message, answer->finish_reason, content);
 	if (answer->outcome.class == LI_OK)
 		answer->content = content;
@@ -257,35 +199,17 @@ static void
 read_reply(const LiEndpoint *endpoint, const LiHttpResponse *response,
 		   const LiAsk *ask, LiAnswer *answer)
 {
-	LiJson	   *json;
-
-	li_reply_begin(answer, response);
-	if (response->error != LI_HTTP_OK)
-	{
-		answer->outcome = li_outcome_of_transport(response);
-		return;
-	}
-	if (response->status >= 300)
-	{
-		json = li_json_parse(response->body, response->body_len, NULL);
-		read_error(endpoint, response, ask, json != NULL ? json->root : NULL, answer);
-		li_json_free(json);
-		return;
-	}
-
-	json = li_reply_object(answer, response);
-	if (json == NULL)
-		return;
-	if (json_is_string(json_object_get(json->root, "error")) ||
-		json_object_size(json_object_get(json->root, "error")) > 0)
-		read_error(endpoint, response, ask, json->root, answer);
-	else
-		read_completion(json->root, answer);
-	li_json_free(json);
+	li_reply_read(endpoint, response, ask, read_completion, answer);
 }
 
 const LiProvider li_provider_openai = {
 	.kind = "openai",
-	.build = build_request,
+	.build = build_openai,
+	.read = read_reply
+};
+
+const LiProvider li_provider_azure = {
+	.kind = "azure",
+	.build = build_azure,
 	.read = read_reply
 };

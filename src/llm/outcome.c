@@ -9,6 +9,10 @@
  * leaves it to the status, and so stays retryable where that is: to end a job
  * for a mere rate limit is the worse mistake.
  *
+ * A message decides only where a server has no code for the case, and only by
+ * how it begins where that blocks an account: what comes later may quote a
+ * prompt, and a profile must not be able to say that we are out of money.
+ *
  *-------------------------------------------------------------------------
  */
 #ifdef FRONTEND
@@ -18,6 +22,7 @@
 #endif
 
 #include "llm/outcome.h"
+#include "llm/rates.h"
 #include "llm/redact.h"
 #include "llm/retry.h"
 
@@ -37,16 +42,19 @@ typedef struct Verdict
 	Wording		wording;
 	bool		blocks_model;
 	bool		overload;
+	bool		slow_down;
 } Verdict;
 
 #define NO_MONEY "the account has no quota left"
 #define BAD_KEY "the provider does not accept the key"
 #define NO_PERMISSION "the account may not do this"
 #define NO_MODEL "the provider does not know the model"
+#define REFUSED "the provider refused the request"
 #define TOO_LONG "the request is too long for the model"
 #define FILTERED "the provider's content filter refused the request"
 #define TOO_FAST "the account's rate limit is reached"
 #define TOO_BUSY "the provider is overloaded"
+#define NEVER_FITS "the request alone exceeds the account's limit per minute"
 
 /* Words of OpenAI and Azure, Anthropic, vLLM and llama.cpp. */
 static const Verdict verdicts_by_word[] = {
@@ -58,6 +66,7 @@ static const Verdict verdicts_by_word[] = {
 	{ "billing_hard_limit_reached", LI_OPEN, "quota_exhausted", NO_MONEY },
 	{ "billing_not_active", LI_OPEN, "quota_exhausted", NO_MONEY },
 	{ "billing_error", LI_OPEN, "quota_exhausted", NO_MONEY },
+	{ "enforced_spend_limit_reached", LI_OPEN, "quota_exhausted", NO_MONEY },
 
 	{ "content_filter", LI_FAIL, "content_filtered", FILTERED, OURS },
 	{ "content_policy_violation", LI_FAIL, "content_filtered", FILTERED, OURS },
@@ -66,6 +75,7 @@ static const Verdict verdicts_by_word[] = {
 	{ "invalid_api_key", LI_OPEN, "invalid_api_key", BAD_KEY },
 	{ "authentication_error", LI_OPEN, "invalid_api_key", BAD_KEY },
 	{ "permission_error", LI_OPEN, "permission_denied", NO_PERMISSION },
+	{ "PermissionDenied", LI_OPEN, "permission_denied", NO_PERMISSION },
 
 	{ "model_not_found", LI_OPEN, "model_not_found", NO_MODEL, PROVIDERS, true },
 	{ "DeploymentNotFound", LI_OPEN, "model_not_found", NO_MODEL, PROVIDERS, true },
@@ -75,15 +85,18 @@ static const Verdict verdicts_by_word[] = {
 	{ "request_too_large", LI_SHRINK, "context_length_exceeded", TOO_LONG },
 	{ "string_above_max_length", LI_SHRINK, "context_length_exceeded", TOO_LONG },
 
-	{ "slow_down", LI_DEFER, "rate_limited", TOO_FAST, PROVIDERS, false, true },
+	{ "not_supported_error", LI_FAIL, "bad_request", REFUSED },
+
+	{ "slow_down", LI_DEFER, "rate_limited", TOO_FAST, .overload = true, .slow_down = true },
 	{ "rate_limit_exceeded", LI_DEFER, "rate_limited", TOO_FAST },
 	{ "rate_limit_error", LI_DEFER, "rate_limited", TOO_FAST },
 
-	{ "server_is_overloaded", LI_DEFER, "overloaded", TOO_BUSY, PROVIDERS, false, true },
-	{ "service_unavailable_error", LI_DEFER, "overloaded", TOO_BUSY, PROVIDERS, false, true },
-	{ "overloaded_error", LI_DEFER, "overloaded", TOO_BUSY, PROVIDERS, false, true },
-	{ "engine_overloaded", LI_DEFER, "overloaded", TOO_BUSY, PROVIDERS, false, true },
-	{ "unavailable_error", LI_DEFER, "overloaded", TOO_BUSY, PROVIDERS, false, true }
+	{ "server_is_overloaded", LI_DEFER, "overloaded", TOO_BUSY, .overload = true },
+	{ "service_unavailable_error", LI_DEFER, "overloaded", TOO_BUSY, .overload = true },
+	{ "overloaded_error", LI_DEFER, "overloaded", TOO_BUSY, .overload = true },
+	{ "engine_overloaded", LI_DEFER, "overloaded", TOO_BUSY, .overload = true },
+	{ "unavailable_error", LI_DEFER, "overloaded", TOO_BUSY, .overload = true },
+	{ "NoCapacity", LI_DEFER, "overloaded", TOO_BUSY, .overload = true }
 };
 
 static const Verdict *
@@ -123,7 +136,7 @@ verdict_by_status(int status)
 		case 503:
 		case 529:
 			return (Verdict){ NULL, LI_DEFER, "overloaded", TOO_BUSY,
-							  PROVIDERS, false, true };
+							  .overload = true };
 		default:
 			break;
 	}
@@ -133,8 +146,7 @@ verdict_by_status(int status)
 	if (status < 400)
 		return (Verdict){ NULL, LI_FAIL, "config_error",
 						  "the endpoint answers with a redirect, which is not followed", OURS };
-	return (Verdict){ NULL, LI_FAIL, "bad_request",
-					  "the provider refused the request" };
+	return (Verdict){ NULL, LI_FAIL, "bad_request", REFUSED };
 }
 
 /* Case-insensitive search, which <string.h> has not everywhere. */
@@ -167,19 +179,26 @@ number_after(const char *text, const char *word)
 	return -1;
 }
 
+static bool
+begins(const char *text, const char *words)
+{
+	return text != NULL && pg_strncasecmp(text, words, strlen(words)) == 0;
+}
+
 /*
- * What only the message tells.  Few servers need it: those that have no codes,
- * and the rate limit that one request alone exceeds, which no wait can mend.
+ * What only the message tells: servers that have no codes, and the rate limit
+ * that one request alone exceeds, which no wait can mend.
  */
 static const Verdict *
 verdict_by_message(const LiErrorReply *reply)
 {
-	static const Verdict never_fits = { NULL, LI_SHRINK, "context_length_exceeded",
-										"the request alone exceeds the account's limit per minute" };
+	static const Verdict never_fits = { NULL, LI_SHRINK, "context_length_exceeded", NEVER_FITS };
 	static const Verdict too_long = { NULL, LI_SHRINK, "context_length_exceeded",
 									  TOO_LONG };
 	static const Verdict no_model = { NULL, LI_OPEN, "model_not_found", NO_MODEL,
 									  PROVIDERS, true };
+	static const Verdict no_money = { NULL, LI_OPEN, "quota_exhausted", NO_MONEY };
+	static const Verdict filtered = { NULL, LI_FAIL, "content_filtered", FILTERED, OURS };
 	double		limit;
 
 	switch (reply->status)
@@ -196,6 +215,16 @@ verdict_by_message(const LiErrorReply *reply)
 				return &too_long;
 			if (find_words(reply->message, "maximum context length") != NULL)
 				return &too_long;
+			/* Anthropic has one type for every 400 */
+			if (begins(reply->message, "prompt is too long") ||
+				begins(reply->message, "input length and `max_tokens` exceed context limit"))
+				return &too_long;
+			if (begins(reply->message, "output blocked by content filtering policy"))
+				return &filtered;
+			if (begins(reply->message, "you have reached your specified api usage limits") ||
+				begins(reply->message, "you have reached your specified workspace api usage limits") ||
+				begins(reply->message, "your credit balance is too low"))
+				return &no_money;
 			return NULL;
 		case 404:
 			if (find_words(reply->message, "model") != NULL)
@@ -204,6 +233,27 @@ verdict_by_message(const LiErrorReply *reply)
 		default:
 			return NULL;
 	}
+}
+
+/*
+ * Has the question surely more tokens than the response says may be sent in a
+ * minute?  Six characters to a token are more than any language has; the answer,
+ * which some count too, is left out.
+ */
+static bool
+exceeds_limit(const LiHttpResponse *response, const LiAsk *ask)
+{
+	LiRates		rates = li_rates_of_headers(response->headers, response->headers_len);
+	int64		characters = 0;
+
+	for (int i = 0; i < 3 && ask != NULL; i++)
+	{
+		const char *text = i == 0 ? ask->system_text : ask->user_text[i - 1];
+
+		for (const char *p = text; p != NULL && *p != '\0'; p++)
+			characters += (*p & 0xC0) != 0x80;
+	}
+	return rates.tokens > 0 && characters / 6 > rates.tokens;
 }
 
 LiOutcome
@@ -250,6 +300,9 @@ li_outcome_of_error(const LiErrorReply *reply, const LiHttpResponse *response,
 	else if (by_type != NULL)
 		verdict = *by_type;
 
+	if (reply->status == 429 && verdict.class == LI_DEFER && exceeds_limit(response, ask))
+		verdict = (Verdict){ NULL, LI_SHRINK, "context_length_exceeded", NEVER_FITS, OURS };
+
 	if (verdict.wording == PROVIDERS && reply->message != NULL)
 		message = li_safe_message(reply->message, endpoint, ask);
 	if (message == NULL)
@@ -258,6 +311,7 @@ li_outcome_of_error(const LiErrorReply *reply, const LiHttpResponse *response,
 	outcome = li_outcome(verdict.class, verdict.code, message);
 	outcome.blocks_model = verdict.blocks_model;
 	outcome.overload = verdict.overload;
+	outcome.slow_down = verdict.slow_down;
 	add_hints(&outcome, response);
 	return outcome;
 }

@@ -14,7 +14,9 @@
 #include "llm/provider.h"
 
 static const LiProvider *const providers[] = {
-	&li_provider_openai
+	&li_provider_openai,
+	&li_provider_azure,
+	&li_provider_anthropic
 };
 
 const LiProvider *

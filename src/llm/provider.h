@@ -6,8 +6,8 @@
  * One dialect is one file that fills one LiProvider; li_provider_find() knows
  * them by llm_providers.kind.  No SQL, no libcurl, no clock: pure functions
  * that also build without the server.  What dialects have in common is in
- * request.c (building), reply.c (reading), outcome.c (errors), retry.c (hints)
- * and redact.c (messages).
+ * request.c (building), reply.c (reading), outcome.c (errors), retry.c (hints),
+ * rates.c (limits) and redact.c (messages).
  *
  *-------------------------------------------------------------------------
  */
@@ -49,6 +49,8 @@ typedef struct LiProvider
 } LiProvider;
 
 extern const LiProvider li_provider_openai;
+extern const LiProvider li_provider_azure;
+extern const LiProvider li_provider_anthropic;
 
 /* NULL: no such kind. */
 extern const LiProvider *li_provider_find(const char *kind);

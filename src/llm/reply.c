@@ -3,6 +3,11 @@
  * reply.c
  *		What the dialects share when they read a reply.
  *
+ * Replies are read with as little trust as they deserve: code is a string, an
+ * integer or null, error an object or a string, every header and member may be
+ * missing.  A server that speaks one dialect may have a gateway before it that
+ * speaks another, so errors are read alike for all of them.
+ *
  *-------------------------------------------------------------------------
  */
 #ifdef FRONTEND
@@ -11,8 +16,11 @@
 #include "postgres.h"
 #endif
 
+#include "lib/stringinfo.h"
+
 #include "llm/headers.h"
 #include "llm/outcome.h"
+#include "llm/rates.h"
 #include "llm/redact.h"
 #include "llm/reply.h"
 
@@ -42,6 +50,7 @@ li_reply_begin(LiAnswer *answer, const LiHttpResponse *response)
 	answer->prompt_tokens = -1;
 	answer->cached_tokens = -1;
 	answer->completion_tokens = -1;
+	answer->rates = li_rates_of_headers(response->headers, response->headers_len);
 	for (int i = 0; i < (int) lengthof(names) && answer->request_id == NULL; i++)
 	{
 		char	   *id = li_header_value(response->headers, response->headers_len,
@@ -98,6 +107,123 @@ li_reply_object(LiAnswer *answer, const LiHttpResponse *response)
 									 psprintf("the provider's reply cannot be read: %s",
 											  error.message));
 	return json;
+}
+
+/* A code or type, which some servers give as a number. */
+static const char *
+word_of(const json_t *value)
+{
+	if (json_is_integer(value))
+		return psprintf("%lld", (long long) json_integer_value(value));
+	return json_string_value(value);
+}
+
+/*
+ * The facts of an error reply.  "root" is NULL when the body is not JSON.  The
+ * strings are the tree's.
+ */
+static LiErrorReply
+error_reply(int status, const json_t *root)
+{
+	const json_t *error = json_object_get(root, "error");
+	LiErrorReply reply = { .status = status };
+
+	if (json_is_string(error))
+		reply.message = json_string_value(error);
+	else
+	{
+		/* early versions of vLLM have the members at the top */
+		const json_t *object = json_is_object(error) ? error : root;
+
+		reply.code = word_of(json_object_get(object, "code"));
+		if (reply.code == NULL)
+			reply.code = word_of(json_object_get(json_object_get(object, "details"),
+												 "error_code"));
+		reply.type = word_of(json_object_get(object, "type"));
+		reply.param = json_string_value(json_object_get(object, "param"));
+		reply.message = json_string_value(json_object_get(object, "message"));
+	}
+	return reply;
+}
+
+static void
+read_error(const LiEndpoint *endpoint, const LiHttpResponse *response,
+		   const LiAsk *ask, const json_t *root, LiAnswer *answer)
+{
+	LiErrorReply reply = error_reply(response->status, root);
+
+	/* some routers answer 200 and put the status they got into the code */
+	if (response->status < 300)
+	{
+		int			code = reply.code != NULL ? atoi(reply.code) : 0;
+
+		reply.status = code >= 400 && code <= 599 ? code : 500;
+	}
+	if (answer->request_id == NULL)
+		answer->request_id = li_reply_name(root, "request_id");
+	answer->outcome = li_outcome_of_error(&reply, response, endpoint, ask);
+}
+
+void
+li_reply_read(const LiEndpoint *endpoint, const LiHttpResponse *response,
+			  const LiAsk *ask, LiReadCompletion read_completion, LiAnswer *answer)
+{
+	LiJson	   *json;
+
+	li_reply_begin(answer, response);
+	if (response->error != LI_HTTP_OK)
+	{
+		answer->outcome = li_outcome_of_transport(response);
+		return;
+	}
+	if (response->status >= 300)
+	{
+		json = li_json_parse(response->body, response->body_len, NULL);
+		read_error(endpoint, response, ask, json != NULL ? json->root : NULL, answer);
+		li_json_free(json);
+		return;
+	}
+
+	json = li_reply_object(answer, response);
+	if (json == NULL)
+		return;
+	if (json_is_string(json_object_get(json->root, "error")) ||
+		json_object_size(json_object_get(json->root, "error")) > 0)
+		read_error(endpoint, response, ask, json->root, answer);
+	else
+	{
+		answer->reply = li_json_dump_compact(json->root);
+		answer->model = li_reply_name(json->root, "model");
+		read_completion(json->root, answer);
+	}
+	li_json_free(json);
+}
+
+char *
+li_reply_text(const json_t *content)
+{
+	StringInfoData text;
+	size_t		i;
+	json_t	   *part;
+
+	initStringInfo(&text);
+	if (json_is_string(content))
+		appendStringInfoString(&text, json_string_value(content));
+	json_array_foreach (content, i, part)
+	{
+		const char *type = json_string_value(json_object_get(part, "type"));
+		const char *value = json_string_value(json_object_get(part, "text"));
+
+		if (type != NULL && strcmp(type, "text") == 0 && value != NULL)
+			appendStringInfoString(&text, value);
+	}
+	return text.data;
+}
+
+bool
+li_reply_is_blank(const char *text)
+{
+	return strspn(text, " \t\r\n") == strlen(text);
 }
 
 char *

@@ -196,20 +196,22 @@ li_limits_room(const LiProviderRow *provider, const char *model, int64 *wait_ms)
 	if (entries[0] != NULL)
 	{
 		set_pace(entries[0], now);
-		room = Min(room, ceil(li_bucket_room(&entries[0]->paced, now)));
+		room = Min(room, li_bucket_room(&entries[0]->paced, now));
 		wait = li_bucket_wait_ms(&entries[0]->paced, now);
 	}
 	for (i = 0; i < 2; i++)
 		if (entries[i] != NULL)
 		{
-			room = Min(room, ceil(li_bucket_room(&entries[i]->requests, now)));
-			room = Min(room, ceil(li_bucket_room(&entries[i]->tokens, now) / per_call));
+			room = Min(room, li_bucket_room(&entries[i]->requests, now));
+			room = Min(room, li_bucket_room(&entries[i]->tokens, now) / per_call);
 			wait = Max(wait, li_bucket_wait_ms(&entries[i]->requests, now));
 			wait = Max(wait, li_bucket_wait_ms(&entries[i]->tokens, now));
 		}
 	li_shared_unlock();
 	*wait_ms = wait > AHEAD_MS ? wait - AHEAD_MS : 0;
-	return wait > AHEAD_MS ? 0 : (int) Max(room, 0);
+	if (wait > AHEAD_MS || room <= 0)
+		return 0;
+	return (int) Max(room, 1);	/* what may begin needs no more than a part */
 }
 
 /*
@@ -302,7 +304,7 @@ static bool
 is_failure(const LiOutcome *outcome)
 {
 	if (outcome->class == LI_DEFER)
-		return outcome->overload;
+		return outcome->overload && !outcome->slow_down;
 	return outcome->class == LI_RETRY &&
 		(strcmp(outcome->code, "connection_failed") == 0 ||
 		 strcmp(outcome->code, "timeout") == 0 ||

@@ -219,10 +219,13 @@ static void
 emit_account(FunctionCallInfo fcinfo, const LiProviderRow *provider, const LiAccount *entry,
 			 const char *model)
 {
-	Datum		values[14];
-	bool		nulls[14] = {false};
-	LiPace		pace = entry ? entry->pace : (LiPace) {0};
-	double		per_second = li_pace_now(&pace, li_monotonic_ms());
+	Datum		values[15];
+	bool		nulls[15] = {false};
+	LiAccount	copy = entry ? *entry : (LiAccount) {0};
+	uint64		now = li_monotonic_ms();
+	double		per_second = li_pace_now(&copy.pace, now);
+	int64		full_ms = Max(li_bucket_wait_ms(&copy.requests, now),
+							  li_bucket_wait_ms(&copy.tokens, now));
 	char		hash[LI_ACCOUNT_LEN * 2 + 1];
 	const char *code = entry && entry->blocked ? entry->code : NULL;
 	const char *message = entry && entry->blocked ? entry->message : NULL;
@@ -256,6 +259,10 @@ emit_account(FunctionCallInfo fcinfo, const LiProviderRow *provider, const LiAcc
 										 DirectFunctionCall1(float8_numeric,
 															 Float8GetDatum(per_second)),
 										 Int32GetDatum(1));
+	/* a moment's wait is how a limit is kept, and no news */
+	values[14] = time_or_null(full_ms > 1000 ?
+							  TimestampTzPlusMilliseconds(GetCurrentTimestamp(), full_ms) : 0,
+							  &nulls[14]);
 	emit(fcinfo, values, nulls);
 }
 

@@ -263,7 +263,8 @@ end
 local function completion(call, d, step)
 	if call.fault and call.fault ~= true then
 		return error_answer(call, d, call.fault, call.fault_detail)
-	elseif call.strict_fault and not d.lax and (call.dialect == "openai" or call.dialect == "azure") then
+	elseif call.strict_fault and not d.lax and (call.dialect == "openai" or call.dialect == "azure"
+		or call.dialect == "anthropic") then
 		return error_answer(call, d, "invalid_schema", call.strict_fault)
 	end
 	return deliver(call, d, 200, "application/json",

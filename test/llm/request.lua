@@ -147,6 +147,30 @@ local function strict_fault(schema, name)
 	return schema_fault(schema, "()", 1, true)
 end
 
+-- What Anthropic refuses in a schema: limits of any kind.
+local function anthropic_fault(s)
+	local fault
+
+	for _, keyword in ipairs({"minimum", "maximum", "multipleOf", "minLength", "maxLength", "maxItems"}) do
+		if s[keyword] ~= nil then
+			return "For '" .. (type(s.type) == "string" and s.type or "union") .. "' type, property '"
+				.. keyword .. "' is not supported"
+		end
+	end
+	if (s.minItems or 0) > 1 then
+		return "For 'array' type, 'minItems' values other than 0 or 1 are not supported"
+	elseif s.type == "object" and s.additionalProperties ~= false then
+		return "For 'object' type, 'additionalProperties' must be explicitly set to false"
+	end
+	for _, property in pairs(s.properties or {}) do
+		fault = fault or anthropic_fault(property)
+	end
+	for _, branch in ipairs(s.anyOf or {}) do
+		fault = fault or anthropic_fault(branch)
+	end
+	return fault or s.items and anthropic_fault(s.items)
+end
+
 -- Decodes a body: the frame (request, model, around, prompt, schema,
 -- strict_fault) and the profile; or nil, the name of an error and a detail.
 local function decode(body)
@@ -197,7 +221,11 @@ local function decode(body)
 			return nil, "invalid_schema", fault
 		end
 		frame.schema = holder.schema
-		frame.strict_fault = holder.strict == true and strict_fault(holder.schema, holder.name)
+		if request.output_config then
+			frame.strict_fault = anthropic_fault(holder.schema)
+		else
+			frame.strict_fault = holder.strict == true and strict_fault(holder.schema, holder.name)
+		end
 	end
 	return frame, profile
 end

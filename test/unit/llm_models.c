@@ -5,7 +5,7 @@
  *
  *-------------------------------------------------------------------------
  */
-/* sources: src/llm/models.c src/llm/openai.c src/llm/request.c src/llm/reply.c src/llm/outcome.c src/llm/retry.c src/llm/redact.c src/llm/headers.c src/json.c; libs: -ljansson */
+/* sources: src/llm/models.c src/llm/openai.c src/llm/request.c src/llm/reply.c src/llm/outcome.c src/llm/retry.c src/llm/redact.c src/llm/headers.c src/llm/rates.c src/json.c; libs: -ljansson */
 #include "postgres_fe.h"
 
 #include "json.h"

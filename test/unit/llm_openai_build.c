@@ -5,7 +5,7 @@
  *
  *-------------------------------------------------------------------------
  */
-/* sources: src/llm/openai.c src/llm/provider.c src/llm/request.c src/llm/reply.c src/llm/outcome.c src/llm/retry.c src/llm/redact.c src/llm/headers.c src/json.c; libs: -ljansson */
+/* sources: src/llm/openai.c src/llm/anthropic.c src/llm/provider.c src/llm/request.c src/llm/reply.c src/llm/outcome.c src/llm/rates.c src/llm/retry.c src/llm/redact.c src/llm/headers.c src/json.c; libs: -ljansson */
 #include "postgres_fe.h"
 
 #include "json.h"
@@ -154,6 +154,36 @@ test_headers(void)
 	   "no key, but more headers");
 }
 
+/* Azure: the same bytes, but for the header of the key. */
+static void
+test_azure(void)
+{
+	LiEndpoint	endpoint = some_endpoint();
+	LiAsk		ask = some_ask();
+	char	   *body;
+
+	endpoint.base_url = "https://models.test/openai/v1";
+	endpoint.organization = "org-1";
+	ask.schema = "{}";
+	ask.schema_name = "score";
+	ask.json_schema = true;
+	build(&endpoint, &ask);
+	body = pstrdup(request.body);
+	memset(&request, 0, sizeof(request));
+	ok(li_provider_azure.build(&endpoint, &ask, &request) == NULL, "Azure takes it");
+	is_text(request.body, body, "the same body");
+	is_int(request.body_len, strlen(body), "and length");
+	is_text(request.url, "https://models.test/openai/v1/chat/completions", "and path");
+	ok(has_header("api-key: none") && !has_header("Authorization: Bearer none") &&
+		   !has_header("OpenAI-Organization: org-1"),
+	   "its own header for the key");
+	endpoint.key = NULL;
+	li_provider_azure.build(&endpoint, &ask, &request);
+	ok(!has_header("api-key: none"), "none without a key");
+	endpoint.key = "a\r\nb: c";
+	ok(li_provider_azure.build(&endpoint, &ask, &request) != NULL, "a key that would be two headers");
+}
+
 static void
 test_refusals(void)
 {
@@ -289,9 +319,12 @@ int
 main(void)
 {
 	ok(li_provider_find("openai") == &li_provider_openai, "found by kind");
+	ok(li_provider_find("azure") == &li_provider_azure, "Azure, too");
+	ok(li_provider_find("anthropic") == &li_provider_anthropic, "and Anthropic");
 	ok(li_provider_find("nonsense") == NULL, "no such kind");
 	test_bodies();
 	test_headers();
+	test_azure();
 	test_refusals();
 	test_texts();
 	return done_testing();

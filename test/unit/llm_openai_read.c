@@ -5,7 +5,7 @@
  *
  *-------------------------------------------------------------------------
  */
-/* sources: src/llm/openai.c src/llm/request.c src/llm/reply.c src/llm/outcome.c src/llm/retry.c src/llm/redact.c src/llm/headers.c src/json.c; libs: -ljansson */
+/* sources: src/llm/openai.c src/llm/request.c src/llm/reply.c src/llm/outcome.c src/llm/rates.c src/llm/retry.c src/llm/redact.c src/llm/headers.c src/json.c; libs: -ljansson */
 #include "postgres_fe.h"
 
 #include "json.h"
@@ -47,13 +47,15 @@ read_body(int status, const char *body)
 #define BLOCKS_MODEL 1
 #define OVERLOAD 2
 #define FINAL 4
+#define SLOW_DOWN 8
 
 static void
 outcome_is(LiClass class, const char *code, int flags, const char *name)
 {
 	const LiOutcome *o = &answer.outcome;
 	int			got = (o->blocks_model ? BLOCKS_MODEL : 0) |
-			  (o->overload ? OVERLOAD : 0) | (o->final ? FINAL : 0);
+			  (o->overload ? OVERLOAD : 0) | (o->final ? FINAL : 0) |
+			  (o->slow_down ? SLOW_DOWN : 0);
 	bool		passed = o->class == class && got == flags;
 
 	if (code == NULL || o->code == NULL)
@@ -121,7 +123,7 @@ static const struct
 	{ 429, ERROR_BODY("\"rate_limit_exceeded\"", "tokens", "Rate limit reached for m-1 on tokens per min (TPM): Limit 30000, Used 29000, Requested 2000."), LI_DEFER, "rate_limited" },
 	{ 429, ERROR_BODY("\"rate_limit_exceeded\"", "tokens", "Request too large for m-1 on tokens per min (TPM): Limit 30000, Requested 41234."), LI_SHRINK, "context_length_exceeded" },
 	{ 429, ERROR_BODY("\"rate_limit_exceeded\"", "tokens", "Rate limit for m-1 (TPM): Limit: 30000, Requested: 30001"), LI_SHRINK, "context_length_exceeded" },
-	{ 429, ERROR_BODY("\"slow_down\"", "rate_limit_error", "slow down"), LI_DEFER, "rate_limited", OVERLOAD },
+	{ 429, ERROR_BODY("\"slow_down\"", "rate_limit_error", "slow down"), LI_DEFER, "rate_limited", OVERLOAD | SLOW_DOWN },
 	{ 429, ERROR_BODY("\"a_new_code\"", "a_new_type", "?"), LI_DEFER, "rate_limited" },
 	{ 429, ERROR_BODY("\"insufficient_quota\"", "insufficient_quota", "You exceeded your current quota"), LI_OPEN, "quota_exhausted" },
 	{ 429, ERROR_BODY("\"rate_limit_exceeded\"", "insufficient_quota", "no money"), LI_OPEN, "quota_exhausted" },
@@ -171,7 +173,7 @@ static const struct
 	{ 503, "{\"error\":{\"code\":503,\"message\":\"Loading model\",\"type\":\"unavailable_error\"}}", LI_DEFER, "overloaded", OVERLOAD },
 	{ 500, "{\"error\":{\"code\":500,\"message\":\"x\",\"type\":\"server_error\"}}", LI_RETRY, "provider_error" },
 
-	/* Anthropic's words, for the dialect to come */
+	/* Anthropic's words, as gateways pass them on */
 	{ 400, "{\"type\":\"error\",\"error\":{\"type\":\"invalid_request_error\",\"message\":\"x\"}}", LI_FAIL, "bad_request" },
 	{ 529, "{\"type\":\"error\",\"error\":{\"type\":\"overloaded_error\",\"message\":\"x\"}}", LI_DEFER, "overloaded", OVERLOAD },
 	{ 402, "{\"type\":\"error\",\"error\":{\"type\":\"billing_error\",\"message\":\"x\"}}", LI_OPEN, "quota_exhausted" },
@@ -360,6 +362,14 @@ test_details(void)
 	long_body = psprintf("{\"model\":\"%0199d\xC3\xA9\",\"choices\":[{\"message\":{\"content\":\"x\"}}]}", 0);
 	read_body(200, long_body);
 	is_int(strlen(answer.model), 199, "a long model name, cut between characters");
+
+	for (int status = 200; status <= 500; status += 100)
+	{
+		read_response(LI_HTTP_OK, status, "x-ratelimit-limit-requests: 500\r\nx-ratelimit-limit-tokens: 30000\r\n", "", 0);
+		ok(answer.rates.requests == 500 && answer.rates.tokens == 30000, "limits with status %d", status);
+	}
+	read_body(200, "{}");
+	ok(answer.rates.requests == 0 && answer.rates.tokens == 0, "no limits told");
 
 	read_response(LI_HTTP_OK, 429, "Retry-After: 2\r\nX-Should-Retry: false\r\n", "", 0);
 	outcome_is(LI_DEFER, "rate_limited", FINAL, "a retry that is forbidden");

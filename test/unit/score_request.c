@@ -13,7 +13,7 @@
  *
  *-------------------------------------------------------------------------
  */
-/* sources: src/score/prompt.c src/score/profile_text.c src/score/clean.c src/score/blind.c src/score/chars.c src/llm/openai.c src/llm/request.c src/llm/reply.c src/llm/outcome.c src/llm/retry.c src/llm/redact.c src/llm/headers.c src/json.c; libs: -ljansson */
+/* sources: src/score/prompt.c src/score/profile_text.c src/score/clean.c src/score/blind.c src/score/chars.c src/llm/openai.c src/llm/request.c src/llm/reply.c src/llm/outcome.c src/llm/rates.c src/llm/retry.c src/llm/redact.c src/llm/headers.c src/json.c; libs: -ljansson */
 #include "postgres_fe.h"
 
 #include <sys/wait.h>
