@@ -2,9 +2,6 @@
 # snapshot that keeps dead rows alive, idleness.
 #
 #	make bench			or	test/run test/bench/queue.pl
-#
-# ROWS (finished rows, 5,000,000) and MINUTES (of the foreign snapshot, 3) make
-# a quick run quicker.
 
 use strict;
 use warnings FATAL => 'all';
@@ -16,8 +13,8 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 use Time::HiRes qw(time sleep);
 
-my $rows = $ENV{ROWS} // 5_000_000;
-my $minutes = $ENV{MINUTES} // 3;
+my $rows = 5_000_000;		# finished ones
+my $minutes = 3;			# of the foreign snapshot
 my $model = start_model();
 my $node = new_node('queue', model => $model, conf => q{
 fsync = on
@@ -69,23 +66,25 @@ sub done
 }
 
 # feed(SECONDS, PER_SECOND [, CALLBACK]): queues jobs at that rate, as many at a
-# time as a tenth of a second brings.
+# time as a tenth of a second brings; calls back every second.
 sub feed
 {
 	my ($seconds, $per_second, $each_second) = @_;
-	my $session = $node->background_psql($db);
+	my $script = PostgreSQL::Test::Utils::tempdir() . '/feed.sql';
+	my $n = $per_second / 10;
 	my $start = time;
 
-	for my $i (0 .. $seconds * 10 - 1)
+	append_to_file($script, "SELECT count(*) FROM linkedin_ingest.score_profiles(array_fill('$profile'::uuid, ARRAY[$n]), 'CTO');\n");
+	my $pgbench = IPC::Run::start([ 'pgbench', '-n', '-c', 2, '-R', 10, '-T', $seconds, '-f', $script, '-h', $node->host, '-p', $node->port, $db ],
+		'>', \my $out, '2>', \my $err);
+	for my $second (1 .. $seconds)
 	{
-		my $n = $per_second / 10;
+		my $ahead = $start + $second - time;
 
-		$session->query_safe("SELECT count(*) FROM linkedin_ingest.score_profiles(array_fill('$profile'::uuid, ARRAY[$n]), 'CTO')");
-		$each_second->() if $each_second && $i % 10 == 9;
-		my $ahead = $start + ($i + 1) / 10 - time;
 		sleep $ahead if $ahead > 0;
+		$each_second->() if $each_second;
 	}
-	$session->quit;
+	$pgbench->finish or die $err;
 	return time - $start;
 }
 
@@ -132,6 +131,9 @@ sub claims
 # --- idle
 
 {
+	$node->safe_psql($db, 'ALTER SYSTEM SET autovacuum = off');
+	$node->reload;
+	$node->safe_psql($db, 'CHECKPOINT');
 	my $lsn = $node->safe_psql($db, 'SELECT pg_current_wal_insert_lsn()');
 	my $cpu = cpu_seconds();
 	sleep 60;
@@ -141,6 +143,8 @@ sub claims
 	cmp_ok($share, '<', 0.1, 'idle: less than 0.1 % of a processor');
 	# the server itself logs a record of running transactions now and then
 	cmp_ok($wal, '<=', 1000, 'idle: no WAL of ours');
+	$node->safe_psql($db, 'ALTER SYSTEM RESET autovacuum');
+	$node->reload;
 }
 
 # --- transaction ids
@@ -169,6 +173,7 @@ sub claims
 	wait_for_empty();
 
 	my $foreign = $node->background_psql($db);
+	$foreign->set_query_timer_restart;
 	$foreign->query_safe('BEGIN ISOLATION LEVEL REPEATABLE READ');
 	$foreign->query_safe('SELECT count(*) FROM pg_class');
 	my $last = $before = done();

@@ -1,7 +1,7 @@
 # Half an hour under load with 2 % mixed faults: memory, descriptors, nothing
 # stuck, nothing lost.
 #
-#	make soak			or	MINUTES=5 test/run long/soak
+#	make soak			or	test/run long/soak
 #
 # The slope of the worker's memory is taken after a third of the time: until
 # then caches and pools fill.
@@ -16,8 +16,8 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 use Time::HiRes qw(time sleep);
 
-my $minutes = $ENV{MINUTES} // 30;
-my $per_second = $ENV{PER_SECOND} // 100;
+my $minutes = 30;
+my $per_second = 100;			# jobs
 my $model = start_model();
 my $node = new_node('soak', model => $model, conf => q{
 log_statement = 'none'
@@ -66,7 +66,6 @@ sub slope
 	return $above / $below;
 }
 
-my $session = $node->background_psql($db);
 my $start = time;
 my $end = $start + $minutes * 60;
 my $second = 0;
@@ -75,7 +74,7 @@ my (@memory, @descriptors, @size);
 
 while (time < $end)
 {
-	$session->query_safe("SELECT count(*) FROM linkedin_ingest.score_profiles(array_fill('$profile'::uuid, ARRAY[$per_second]), 'CTO')");
+	$node->safe_psql($db, "SELECT count(*) FROM linkedin_ingest.score_profiles(array_fill('$profile'::uuid, ARRAY[$per_second]), 'CTO')");
 	$queued += $per_second;
 	$second++;
 	if ($second % 10 == 0)
@@ -85,17 +84,16 @@ while (time < $end)
 	}
 	if ($second % 60 == 0)
 	{
-		$session->query_safe("SELECT linkedin_ingest.purge_jobs('2 min')");
-		push @size, $session->query_safe("SELECT pg_total_relation_size('linkedin_ingest.scoring_jobs') + pg_total_relation_size('linkedin_ingest.scoring_attempts')");
+		$node->safe_psql($db, "SELECT linkedin_ingest.purge_jobs('2 min')");
+		push @size, $node->safe_psql($db, "SELECT pg_total_relation_size('linkedin_ingest.scoring_jobs') + pg_total_relation_size('linkedin_ingest.scoring_attempts')");
 		diag(sprintf '%3d min: %d jobs queued, %s, memory %.1f MB, %d descriptors, tables %d MB', $second / 60, $queued,
-			$session->query_safe("SELECT string_agg(format('%s %s', n, status), ', ') FROM (SELECT status, count(*) n FROM linkedin_ingest.scoring_jobs WHERE status IN ('pending', 'processing') GROUP BY 1) s"),
+			$node->safe_psql($db, "SELECT string_agg(format('%s %s', n, status), ', ') FROM (SELECT status, count(*) n FROM linkedin_ingest.scoring_jobs WHERE status IN ('pending', 'processing') GROUP BY 1) s"),
 			$memory[-1][1], $descriptors[-1], $size[-1] / 1048576);
 	}
 	my $ahead = $start + $second - time;
 	sleep $ahead if $ahead > 0;
 }
 wait_for_sql($node, $db, "SELECT count(*) FROM linkedin_ingest.scoring_jobs WHERE status IN ('pending', 'processing')", '0', 300);
-$session->quit;
 
 my @late = @memory[ @memory / 3 .. $#memory ];
 my @late_fd = @descriptors[ @descriptors / 3 .. $#descriptors ];
