@@ -189,4 +189,4 @@ GRANT SELECT ON linkedin_ingest.worker_status, linkedin_ingest.queue_status,
 GRANT EXECUTE ON FUNCTION linkedin_ingest.health(), linkedin_ingest.version(), linkedin_ingest.build_info(),
 	linkedin_ingest.worker_slots(), linkedin_ingest.worker_problem(), linkedin_ingest.live_workers(),
 	linkedin_ingest.account_states(), linkedin_ingest.this_home(), linkedin_ingest.lane_problem(text, text, text),
-	linkedin_ingest.budget_used_up(text, text), linkedin_ingest.models_in_use() TO pg_monitor;
+	linkedin_ingest.budget_used_up(text, text, text), linkedin_ingest.models_in_use() TO pg_monitor;

@@ -378,26 +378,26 @@ COMMENT ON FUNCTION linkedin_ingest.job_faults(int, timestamptz, text, uuid) IS
  * is recorded, or because a call that the worker wanted to make might have
  * crossed it.
  */
-CREATE FUNCTION linkedin_ingest.budget_used_up(provider text, role text) RETURNS boolean
+CREATE FUNCTION linkedin_ingest.budget_used_up(provider text, role text, model text) RETURNS boolean
 	LANGUAGE sql VOLATILE PARALLEL RESTRICTED SECURITY DEFINER
 BEGIN ATOMIC
 	SELECT coalesce(bool_or(b.refused OR b.spent >= b.daily_budget_usd), false)
 	FROM (
-		SELECT p.daily_budget_usd, linkedin_ingest.budget_refuses(false, p.name, p.daily_budget_usd::float8) AS refused,
+		SELECT p.daily_budget_usd, linkedin_ingest.budget_refuses(false, p.name, p.daily_budget_usd::float8, coalesce(model, '')) AS refused,
 			(SELECT sum(x.cost_usd) FROM linkedin_ingest.spend_daily x
 			 WHERE x.day = (clock_timestamp() AT TIME ZONE 'UTC')::date AND x.provider = p.name) AS spent
 		FROM linkedin_ingest.llm_providers p
 		WHERE p.name = budget_used_up.provider AND p.daily_budget_usd IS NOT NULL
 		UNION ALL
-		SELECT r.daily_budget_usd, linkedin_ingest.budget_refuses(true, r.role, r.daily_budget_usd::float8),
+		SELECT r.daily_budget_usd, linkedin_ingest.budget_refuses(true, r.role, r.daily_budget_usd::float8, coalesce(model, '')),
 			(SELECT sum(x.cost_usd) FROM linkedin_ingest.spend_daily x
 			 WHERE x.day = (clock_timestamp() AT TIME ZONE 'UTC')::date AND x.role = r.role)
 		FROM linkedin_ingest.roles r
 		WHERE r.role = budget_used_up.role AND r.daily_budget_usd IS NOT NULL
 	) b;
 END;
-COMMENT ON FUNCTION linkedin_ingest.budget_used_up(text, text) IS
-	'internal: whether the daily budget of the provider or of the role (null: only one of them is asked about) is used up';
+COMMENT ON FUNCTION linkedin_ingest.budget_used_up(text, text, text) IS
+	'internal: whether the daily budget of the provider or of the role (null: only one of them is asked about) is used up, or leaves too little for a call of the model (null: whatever it costs)';
 
 /*
  * Why jobs of a lane wait although they are due: the account or the model is
@@ -427,11 +427,11 @@ BEGIN
 	ELSIF state.key_missing THEN
 		code := 'config_error';
 		message := format('no key found for provider "%s"', provider);
-	ELSIF linkedin_ingest.budget_used_up(provider, role) THEN
+	ELSIF linkedin_ingest.budget_used_up(provider, role, model) THEN
 		code := 'budget_exhausted';
-		message := CASE WHEN linkedin_ingest.budget_used_up(provider, NULL)
-			THEN format('the daily budget of provider "%s" is used up', provider)
-			ELSE format('the daily budget of role "%s" is used up', role) END
+		message := CASE WHEN linkedin_ingest.budget_used_up(provider, NULL, model)
+			THEN format('the daily budget of provider "%s" leaves too little for a call', provider)
+			ELSE format('the daily budget of role "%s" leaves too little for a call', role) END
 			|| '; it begins anew at midnight UTC';
 	ELSIF state.throttled_until > clock_timestamp() THEN
 		code := 'rate_limited';

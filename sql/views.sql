@@ -217,7 +217,7 @@ CREATE VIEW linkedin_ingest.provider_status AS
 		s.blocked_code IS NOT NULL AS blocked, s.blocked_code, s.blocked_message, s.blocked_at, s.next_probe_at,
 		s.throttled_until,
 		d.cost_usd AS spend_today_usd, p.daily_budget_usd,
-		linkedin_ingest.budget_used_up(p.name, NULL) AS budget_used_up
+		linkedin_ingest.budget_used_up(p.name, NULL, s.model) AS budget_used_up
 	FROM linkedin_ingest.llm_providers p
 	LEFT JOIN linkedin_ingest.account_states() s ON s.provider = p.name
 	LEFT JOIN LATERAL (
@@ -253,7 +253,7 @@ COMMENT ON COLUMN linkedin_ingest.provider_status.next_probe_at IS 'when one job
 COMMENT ON COLUMN linkedin_ingest.provider_status.throttled_until IS 'the provider asked to wait until then';
 COMMENT ON COLUMN linkedin_ingest.provider_status.spend_today_usd IS 'cost of the UTC day in this database; null: unknown or nothing';
 COMMENT ON COLUMN linkedin_ingest.provider_status.daily_budget_usd IS 'limit of it';
-COMMENT ON COLUMN linkedin_ingest.provider_status.budget_used_up IS 'whether jobs wait for the next UTC day, because what is left may not be enough for a call';
+COMMENT ON COLUMN linkedin_ingest.provider_status.budget_used_up IS 'whether what is left is too little for a call that a job wants to make';
 
 /*
  * Always empty: a row here is a bug, or somebody's own UPDATE.  What time

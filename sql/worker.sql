@@ -49,12 +49,12 @@ CREATE FUNCTION linkedin_ingest.account_states()
 COMMENT ON FUNCTION linkedin_ingest.account_states() IS
 	'one row per provider (model empty) and one per model that is blocked or limited: whether its key is found, what holds its calls back';
 
-CREATE FUNCTION linkedin_ingest.budget_refuses(of_role boolean, name text, daily_budget float8) RETURNS boolean
+CREATE FUNCTION linkedin_ingest.budget_refuses(of_role boolean, name text, daily_budget float8, model text) RETURNS boolean
 	LANGUAGE c VOLATILE STRICT PARALLEL RESTRICTED
 	SET search_path = pg_catalog, pg_temp
 	AS 'MODULE_PATHNAME', 'linkedin_ingest_budget_refuses';
-COMMENT ON FUNCTION linkedin_ingest.budget_refuses(boolean, text, float8) IS
-	'internal: whether what is left today of a provider''s or role''s budget was too little for a call, as the workers know it';
+COMMENT ON FUNCTION linkedin_ingest.budget_refuses(boolean, text, float8, text) IS
+	'internal: whether what is left today of a provider''s or role''s budget was too little for a call of the model, as the workers know it';
 
 CREATE FUNCTION linkedin_ingest.clear_block(provider text, model text) RETURNS void
 	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE

@@ -24,6 +24,9 @@
 #include "llm/redact.h"
 #include "llm/reply.h"
 
+/* No call has so many; a larger count is a lie or a mistake. */
+#define MAX_TOKENS	100000000
+
 /* A header may hold any bytes; an id has no use for most of them. */
 static char *
 ascii_name(const char *text)
@@ -195,6 +198,8 @@ li_reply_read(const LiEndpoint *endpoint, const LiHttpResponse *response,
 		answer->reply = li_json_dump_compact(json->root);
 		answer->model = li_reply_name(json->root, "model");
 		read_completion(json->root, answer);
+		if (answer->prompt_tokens >= 0) /* the bill would be negative */
+			answer->cached_tokens = Min(answer->cached_tokens, answer->prompt_tokens);
 	}
 	li_json_free(json);
 }
@@ -240,5 +245,5 @@ li_reply_count(const json_t *object, const char *key)
 	const json_t *value = json_object_get(object, key);
 	json_int_t	count = json_is_integer(value) ? json_integer_value(value) : -1;
 
-	return count >= 0 && count <= PG_INT32_MAX ? (int) count : -1;
+	return count >= 0 && count <= MAX_TOKENS ? (int) count : -1;
 }

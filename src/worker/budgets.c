@@ -13,9 +13,16 @@
  * budget, and again whenever nothing is under way, so that it cannot drift
  * away from the table.  Models without a price cost nothing here: nobody knows.
  *
+ * What is reserved is counted for each slot, so that it ends with its process.
+ *
+ * A budget that leaves less than a call might cost holds back the jobs of that
+ * model; others may still fit.  One that is only reserved is waited for.
+ *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
+
+#include <signal.h>
 
 #include "catalog/pg_type.h"
 #include "common/hashfn.h"
@@ -27,6 +34,7 @@
 #include "worker/budgets.h"
 
 #define ROUNDING	1e-9		/* USD; sums of doubles are not exact */
+#define FORGET_MS	600000		/* a budget not configured for so long is forgotten */
 
 /* A fresh snapshot is needed: what others have settled by now must be in it. */
 static LiStatement spent_statement = {
@@ -47,14 +55,34 @@ today(void)
 				  (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE));
 }
 
+static uint64
+hash_of(const char *text)
+{
+	return hash_bytes_extended((const unsigned char *) text, strlen(text), 0);
+}
+
+/* USD, by calls of all live processes. */
+static double
+reserved_of(const LiBudget *budget)
+{
+	double		sum = 0;
+	int			i;
+
+	for (i = 0; i < LI_MAX_SLOTS; i++)
+		if (budget->reserved[i] > 0 && li_slot_counts(i))
+			sum += budget->reserved[i];
+	return sum;
+}
+
 /*
  * The entry of a budget, as of today.  NULL: there is none and none is to be
- * made, or no room.  The caller holds the lock.
+ * made, or no room, which is counted.  The caller holds the lock.
  */
 static LiBudget *
 find(bool of_role, const char *text, bool create)
 {
-	uint64		name = hash_bytes_extended((const unsigned char *) text, strlen(text), 0);
+	uint64		name = hash_of(text);
+	uint64		now = li_monotonic_ms();
 	int			day = today();
 	LiBudget   *unused = NULL;
 	int			i;
@@ -63,28 +91,31 @@ find(bool of_role, const char *text, bool create)
 	{
 		LiBudget   *budget = &li_shared->budgets[i];
 
-		if (!budget->used || (budget->day < day - 1 && budget->reserved <= 0))
-		{
-			if (unused == NULL)
-				unused = budget;
-			if (!budget->used)
-				continue;
-		}
-		if (budget->database != MyDatabaseId || budget->of_role != of_role ||
-			budget->name != name)
+		if (unused == NULL && (!budget->used || (budget->seen_ms + FORGET_MS < now &&
+												 reserved_of(budget) == 0)))
+			unused = budget;
+		if (!budget->used || budget->database != MyDatabaseId ||
+			budget->of_role != of_role || budget->name != name)
 			continue;
 		if (budget->day != day)
 		{
 			budget->day = day;
-			budget->spent = budget->refused = 0;
+			budget->spent = budget->settled = 0;
+			memset(budget->refused, 0, sizeof(budget->refused));
 			budget->told = false;
 		}
 		return budget;
 	}
-	if (!create || unused == NULL)
+	if (!create)
 		return NULL;
+	if (unused == NULL)
+	{
+		li_shared->lost_budgets++;
+		return NULL;
+	}
 	memset(unused, 0, sizeof(LiBudget));
 	unused->used = true;
+	unused->seen_ms = now;
 	unused->database = MyDatabaseId;
 	unused->of_role = of_role;
 	unused->name = name;
@@ -92,9 +123,12 @@ find(bool of_role, const char *text, bool create)
 	return unused;
 }
 
+/* ---------- loading ---------- */
+
 /*
- * Before the table is read: a cost that is settled meanwhile is added to what
- * the table says, at worst twice, never not at all.
+ * Before the table is read: is it to be read for this budget, by this process?
+ * What is settled meanwhile is noted, and added to what the table says: at worst
+ * twice, never not at all.
  */
 static bool
 expect(bool of_role, const char *name)
@@ -103,12 +137,37 @@ expect(bool of_role, const char *name)
 
 	if (budget == NULL)
 		return false;
-	if (budget->reserved <= 0)
+	budget->seen_ms = li_monotonic_ms();
+	if (budget->loaded && reserved_of(budget) > 0)
+		return false;
+	if (budget->loader != 0 && budget->loader != MyProcPid && kill(budget->loader, 0) == 0)
+		return false;
+	budget->loader = MyProcPid;
+	budget->settled = 0;
+	return true;
+}
+
+/* Takes over what the table had; 0 where it has no row. */
+static void
+take_over(bool of_role, const char *name, uint64 rows)
+{
+	double		spent = 0;
+	LiBudget   *budget;
+	uint64		i;
+
+	for (i = 0; i < rows; i++)
+		if (DatumGetBool(li_sql_value(i, 1, BoolGetDatum(true))) != of_role &&
+			strcmp(li_sql_text(CurrentMemoryContext, i, 2), name) == 0)
+			spent = DatumGetFloat8(li_sql_value(i, 3, Float8GetDatum(0)));
+	li_shared_lock(LW_EXCLUSIVE);
+	budget = find(of_role, name, false);
+	if (budget != NULL && budget->loader == MyProcPid)
 	{
-		budget->loaded = false;
-		budget->spent = 0;
+		budget->spent = spent + budget->settled;
+		budget->loaded = true;
+		budget->loader = 0;
 	}
-	return !budget->loaded;
+	li_shared_unlock();
 }
 
 void
@@ -116,8 +175,7 @@ li_budgets_load(LiAccounts *accounts)
 {
 	bool		wanted = false;
 	ListCell   *cell;
-	uint64		n;
-	uint64		i;
+	uint64		rows;
 
 	li_shared_lock(LW_EXCLUSIVE);
 	foreach(cell, accounts->providers)
@@ -134,180 +192,225 @@ li_budgets_load(LiAccounts *accounts)
 	if (!wanted)
 		return;
 
-	n = li_sql_run(&spent_statement, NULL, NULL);
-	for (i = 0; i < n; i++)
+	rows = li_sql_run(&spent_statement, NULL, NULL);
+	foreach(cell, accounts->providers)
 	{
-		bool		of_role = !DatumGetBool(li_sql_value(i, 1, BoolGetDatum(true)));
-		char	   *name = li_sql_text(CurrentMemoryContext, i, 2);
-		double		spent = DatumGetFloat8(li_sql_value(i, 3, Float8GetDatum(0)));
-		LiBudget   *budget;
+		LiProviderRow *provider = lfirst(cell);
 
-		li_shared_lock(LW_EXCLUSIVE);
-		budget = find(of_role, name, false);
-		if (budget != NULL && !budget->loaded)
-		{
-			budget->spent += spent;
-			budget->loaded = true;
-		}
-		li_shared_unlock();
+		if (provider->daily_budget >= 0)
+			take_over(false, provider->name, rows);
 	}
-	/* those of which the table knows nothing yet */
+	foreach(cell, accounts->role_budgets)
+		take_over(true, ((LiRoleBudget *) lfirst(cell))->role, rows);
+}
+
+/* ---------- judging ---------- */
+
+/*
+ * What a refused call of the model (empty: of the cheapest one) might have cost;
+ * 0: none was refused.
+ */
+static double
+refused_cost(const LiBudget *budget, const char *model)
+{
+	uint64		hash = hash_of(model);
+	double		least = 0;
+	int			i;
+
+	for (i = 0; i < LI_MAX_REFUSALS; i++)
+	{
+		double		cost = budget->refused[i].cost;
+
+		if (cost > 0 && (model[0] == '\0' || budget->refused[i].model == hash) &&
+			(least == 0 || cost < least))
+			least = cost;
+	}
+	return least;
+}
+
+/*
+ * Whether the budget holds back a call of the model that may cost so much.
+ * Nothing known of it, or no room to count: it does.
+ */
+static LiBudgetState
+judge(const LiBudget *budget, double limit, double cost)
+{
+	if (budget == NULL || !budget->loaded || budget->spent >= limit ||
+		budget->spent + cost > limit + ROUNDING)
+		return LI_BUDGET_EXHAUSTED;
+	if (budget->spent + reserved_of(budget) + cost > limit + ROUNDING)
+		return LI_BUDGET_RESERVED;
+	return LI_BUDGET_OPEN;
+}
+
+/* The same for the next job of a model, as far as can be said before its call. */
+static LiBudgetState
+look(bool of_role, const char *name, double limit, const char *model)
+{
+	LiBudget   *budget;
+
+	if (limit < 0)
+		return LI_BUDGET_OPEN;
+	budget = find(of_role, name, true);
+	return judge(budget, limit, budget ? refused_cost(budget, model) : 0);
+}
+
+/*
+ * Whether jobs of this provider, model and role (NULL: none) need not be claimed
+ * now.
+ */
+LiBudgetState
+li_budgets_look(LiAccounts *accounts, const LiProviderRow *provider, const char *model,
+				const char *role)
+{
+	double		role_limit = li_accounts_role_budget(accounts, role);
+	LiBudgetState state;
+
+	if (provider->daily_budget < 0 && role_limit < 0)
+		return LI_BUDGET_OPEN;
 	li_shared_lock(LW_EXCLUSIVE);
-	for (i = 0; i < LI_MAX_BUDGETS; i++)
-		if (li_shared->budgets[i].used && li_shared->budgets[i].database == MyDatabaseId)
-			li_shared->budgets[i].loaded = true;
+	state = look(false, provider->name, provider->daily_budget, model);
+	if (role_limit >= 0)
+		state = Max(state, look(true, role, role_limit, model));
 	li_shared_unlock();
+	return state;
 }
 
-/* Does it hold back a call that may cost so much?  No room to count: it does. */
-static bool
-crosses(const LiBudget *budget, double limit, double cost)
-{
-	return budget == NULL || budget->spent + budget->reserved + cost > limit + ROUNDING;
-}
-
-/* Is what is left less than the latest refused call might have cost? */
-static bool
-is_exhausted(bool of_role, const char *name, double limit)
-{
-	LiBudget   *budget = find(of_role, name, false);
-
-	return limit >= 0 && budget != NULL &&
-		(budget->spent + budget->reserved >= limit ||
-		 (budget->refused > 0 && crosses(budget, limit, budget->refused)));
-}
-
-/* The same for whoever looks; the workers may be in other processes. */
+/*
+ * Whether what is left today was too little for a call of the model, for whoever
+ * looks; the workers may be in other processes.
+ */
 bool
-li_budget_refuses(bool of_role, const char *name, double limit)
+li_budget_refuses(bool of_role, const char *name, double limit, const char *model)
 {
-	bool		refuses;
+	LiBudget   *budget;
+	bool		refuses = false;
 
 	li_shared_lock(LW_EXCLUSIVE);
-	refuses = is_exhausted(of_role, name, limit);
+	budget = find(of_role, name, false);
+	if (budget != NULL && budget->loaded)
+		refuses = judge(budget, limit, refused_cost(budget, model)) ==
+			LI_BUDGET_EXHAUSTED;
 	li_shared_unlock();
 	return refuses;
 }
 
-/*
- * Why jobs of this provider and role (NULL: none) need not be claimed today;
- * NULL: they may.  The text is static.
- */
-const char *
-li_budgets_exhausted(LiAccounts *accounts, const LiProviderRow *provider, const char *role)
-{
-	double		role_limit = li_accounts_role_budget(accounts, role);
-	const char *reason = NULL;
+/* ---------- reserving ---------- */
 
-	if (provider->daily_budget < 0 && role_limit < 0)
-		return NULL;
-	li_shared_lock(LW_EXCLUSIVE);
-	if (is_exhausted(false, provider->name, provider->daily_budget))
-		reason = "the provider's daily budget is used up";
-	else if (role_limit >= 0 && is_exhausted(true, role, role_limit))
-		reason = "the role's daily budget is used up";
-	li_shared_unlock();
-	return reason;
-}
-
-/* Notes that a call was refused; whether the log is to tell. */
+/* Notes that a call of the model was refused; whether the log is to tell. */
 static bool
-refuse(LiBudget *budget, double cost)
+refuse(LiBudget *budget, const char *model, double cost)
 {
+	uint64		hash = hash_of(model);
 	bool		news;
+	int			i;
 
 	if (budget == NULL)
 		return false;
+	for (i = 0; i < LI_MAX_REFUSALS; i++)
+		if (budget->refused[i].model == hash)
+			break;
+	if (i == LI_MAX_REFUSALS)
+		i = budget->next_refused++ % LI_MAX_REFUSALS;
+	budget->refused[i].model = hash;
+	budget->refused[i].cost = cost;
 	news = !budget->told;
 	budget->told = true;
-	budget->refused = cost;
 	return news;
 }
 
-/*
- * Reserves what a call may cost at most (USD) in both budgets.  NULL, or why it
- * may not be made today (static text).
- */
-const char *
-li_budgets_reserve(LiAccounts *accounts, const LiProviderRow *provider, const char *role,
-				   double cost, LiReservedCost *reserved)
+static void
+forget_refusal(LiBudget *budget, const char *model)
 {
-	double		role_limit = li_accounts_role_budget(accounts, role);
-	bool		has_provider = provider->daily_budget >= 0;
-	bool		has_role = role_limit >= 0;
-	LiBudget   *of_provider = NULL;
-	LiBudget   *of_role = NULL;
-	const char *reason = NULL;
-	const char *whose = NULL;
-	bool		news = false;
+	uint64		hash = hash_of(model);
+	int			i;
 
-	memset(reserved, 0, sizeof(LiReservedCost));
-	if (!has_provider && !has_role)
-		return NULL;
+	for (i = 0; i < LI_MAX_REFUSALS; i++)
+		if (budget->refused[i].model == hash)
+			budget->refused[i].cost = 0;
+}
+
+/*
+ * Reserves what a call may cost at most (USD) in both budgets, or in neither.
+ * LI_BUDGET_EXHAUSTED: *reason is set (static text).
+ */
+LiBudgetState
+li_budgets_reserve(LiAccounts *accounts, const LiProviderRow *provider, const char *model,
+				   const char *role, double cost, double *reserved, const char **reason)
+{
+	double		limits[2] = {provider->daily_budget, li_accounts_role_budget(accounts, role)};
+	const char *names[2] = {provider->name, role};
+	static const char *const reasons[2] = {
+		"the provider's daily budget is used up",
+		"the role's daily budget is used up"
+	};
+	LiBudget   *budgets[2] = {NULL, NULL};
+	LiBudgetState state = LI_BUDGET_OPEN;
+	const char *news = NULL;
+	int			i;
+
+	*reserved = 0;
+	if (limits[0] < 0 && limits[1] < 0)
+		return LI_BUDGET_OPEN;
 	li_shared_lock(LW_EXCLUSIVE);
-	if (has_provider)
-		of_provider = find(false, provider->name, true);
-	if (has_role)
-		of_role = find(true, role, true);
-	if (has_provider && crosses(of_provider, provider->daily_budget, cost))
+	for (i = 0; i < 2 && state != LI_BUDGET_EXHAUSTED; i++)
 	{
-		reason = "the provider's daily budget is used up";
-		whose = provider->name;
-		news = refuse(of_provider, cost);
-	}
-	else if (has_role && crosses(of_role, role_limit, cost))
-	{
-		reason = "the role's daily budget is used up";
-		whose = role;
-		news = refuse(of_role, cost);
-	}
-	else
-	{
-		if (of_provider != NULL)
+		LiBudgetState one;
+
+		if (limits[i] < 0)
+			continue;
+		budgets[i] = find(i == 1, names[i], true);
+		one = judge(budgets[i], limits[i], cost);
+		state = Max(state, one);
+		if (one == LI_BUDGET_EXHAUSTED)
 		{
-			of_provider->reserved += cost;
-			of_provider->refused = 0;
+			*reason = reasons[i];
+			if (refuse(budgets[i], model, cost))
+				news = names[i];
 		}
-		if (of_role != NULL)
-		{
-			of_role->reserved += cost;
-			of_role->refused = 0;
-		}
-		reserved->cost = cost;
-		reserved->of_provider = of_provider != NULL;
-		reserved->of_role = of_role != NULL;
 	}
+	for (i = 0; i < 2 && state == LI_BUDGET_OPEN; i++)
+		if (budgets[i] != NULL && li_my_slot >= 0)
+		{
+			budgets[i]->reserved[li_my_slot] += cost;
+			forget_refusal(budgets[i], model);
+			*reserved = cost;
+		}
 	li_shared_unlock();
-	if (news)
+	if (news != NULL)
 		ereport(LOG,
-				(errmsg("linkedin_ingest: \"%s\": %s; its jobs wait for the next day (UTC)",
-						whose, reason)));
-	return reason;
+				(errmsg("linkedin_ingest: \"%s\": %s; jobs wait for the next day (UTC)",
+						news, *reason)));
+	return state;
 }
 
 static void
 settle(LiBudget *budget, double reserved, double cost)
 {
+	double	   *mine;
+
 	if (budget == NULL)
 		return;
-	budget->reserved = Max(budget->reserved - reserved, 0);
-	if (budget->reserved < ROUNDING)
-		budget->reserved = 0;
 	budget->spent += cost;
+	budget->settled += cost;
+	if (li_my_slot < 0)
+		return;
+	mine = &budget->reserved[li_my_slot];
+	*mine = *mine - reserved < ROUNDING ? 0 : *mine - reserved;
 }
 
-/* The call has ended, and "cost" (USD; 0: none, or unknown) is committed. */
+/*
+ * The call has ended, and "cost" (USD; 0: none, or unknown) is committed.  It
+ * counts in budgets that were set while it was under way, too.
+ */
 void
-li_budgets_settle(const LiProviderRow *provider, const char *role,
-				  LiReservedCost *reserved, double cost)
+li_budgets_settle(const LiProviderRow *provider, const char *role, double reserved, double cost)
 {
-	if (!reserved->of_provider && !reserved->of_role)
+	if (reserved <= 0 && cost <= 0)
 		return;
 	li_shared_lock(LW_EXCLUSIVE);
-	if (reserved->of_provider)
-		settle(find(false, provider->name, false), reserved->cost, cost);
-	if (reserved->of_role)
-		settle(find(true, role, false), reserved->cost, cost);
+	settle(find(false, provider->name, false), reserved, cost);
+	if (role != NULL)
+		settle(find(true, role, false), reserved, cost);
 	li_shared_unlock();
-	memset(reserved, 0, sizeof(LiReservedCost));
 }

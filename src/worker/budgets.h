@@ -10,24 +10,24 @@
 
 #include "worker/accounts.h"
 
-/* The amounts that one call has reserved; all in USD. */
-typedef struct LiReservedCost
+typedef enum LiBudgetState
 {
-	double		cost;			/* 0: nothing is reserved */
-	bool		of_provider;
-	bool		of_role;
-} LiReservedCost;
+	LI_BUDGET_OPEN,
+	LI_BUDGET_RESERVED,			/* calls under way may use it up: wait for them */
+	LI_BUDGET_EXHAUSTED			/* until the day ends or the budget is raised */
+} LiBudgetState;
 
 /* SPI connected: reads what the day has cost so far. */
 extern void li_budgets_load(LiAccounts *accounts);
 
 /* Shared memory only. */
-extern bool li_budget_refuses(bool of_role, const char *name, double limit);
-extern const char *li_budgets_exhausted(LiAccounts *accounts, const LiProviderRow *provider,
-										const char *role);
-extern const char *li_budgets_reserve(LiAccounts *accounts, const LiProviderRow *provider,
-									  const char *role, double cost, LiReservedCost *reserved);
+extern LiBudgetState li_budgets_look(LiAccounts *accounts, const LiProviderRow *provider,
+									 const char *model, const char *role);
+extern bool li_budget_refuses(bool of_role, const char *name, double limit, const char *model);
+extern LiBudgetState li_budgets_reserve(LiAccounts *accounts, const LiProviderRow *provider,
+										const char *model, const char *role, double cost,
+										double *reserved, const char **reason);
 extern void li_budgets_settle(const LiProviderRow *provider, const char *role,
-							  LiReservedCost *reserved, double cost);
+							  double reserved, double cost);
 
 #endif							/* LI_BUDGETS_H */

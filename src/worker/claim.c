@@ -18,12 +18,14 @@
 #include "settings.h"
 #include "sql.h"
 #include "worker/blocks.h"
+#include "worker/budgets.h"
 #include "worker/engine_private.h"
 #include "worker/home.h"
 #include "worker/limits.h"
 
 #define BUSY_LANE_WAIT_MS	100
 #define NO_ROOM_WAIT_MS		100		/* at least, until an account's limits are looked at again */
+#define RESERVED_WAIT_MS	250		/* until calls under way may have left some of a budget */
 
 static LiStatement pause_statement = {
 	"SELECT coalesce(reason, '') FROM linkedin_ingest.pause",
@@ -131,14 +133,19 @@ look_at(LiEngine *engine, TimestampTz when, TimestampTz now)
 		engine->next_look_ms = ms;
 }
 
-/*
- * How much room each provider has for calls: what its limits leave, less the
- * jobs that wait for it already.
- */
-static void
-measure_room(LiEngine *engine, LiProviderRow *provider, const char *model, TimestampTz now)
+/* Room for calls of one model of an account, shared by its lanes. */
+typedef struct ModelRoom
 {
-	int64		wait_ms;
+	LiProviderRow *provider;
+	const char *model;
+	int			room;
+} ModelRoom;
+
+/* Takes off what waits for its turn already; what is left, and when to look again. */
+static int
+room_left(LiEngine *engine, const LiProviderRow *provider, const char *model, TimestampTz now)
+{
+	int64		wait_ms = 0;
 	int			room = li_limits_room(provider, model, &wait_ms);
 	dlist_iter	iter;
 
@@ -147,12 +154,41 @@ measure_room(LiEngine *engine, LiProviderRow *provider, const char *model, Times
 		{
 			LiRun	   *run = dlist_container(LiWork, node, iter.cur)->run;
 
-			if (memcmp(run->provider->account, provider->account, LI_ACCOUNT_LEN) == 0)
+			if (memcmp(run->provider->account, provider->account, LI_ACCOUNT_LEN) == 0 &&
+				(model == NULL || strcmp(run->claim->job.model, model) == 0))
 				room--;
 		}
 	if (room <= 0)
 		look_at(engine, TimestampTzPlusMilliseconds(now, Max(wait_ms, NO_ROOM_WAIT_MS)), now);
-	provider->room = Min(provider->room, Max(room, 0));
+	return Max(room, 0);
+}
+
+/*
+ * Is there room for calls of the lane?  The account's is in its provider row,
+ * once per look; the model's is in a ModelRoom that all lanes of the model share,
+ * which follow each other.
+ */
+static bool
+has_room(LiEngine *engine, LiLane *lane, LiProviderRow *provider, ModelRoom **latest,
+		 TimestampTz now)
+{
+	ModelRoom  *of_model = *latest;
+
+	if (provider->room < 0)
+		provider->room = room_left(engine, provider, NULL, now);
+	if (provider->room == 0)
+		return false;
+	if (of_model == NULL || of_model->provider != provider ||
+		strcmp(of_model->model, lane->model) != 0)
+	{
+		of_model = palloc(sizeof(ModelRoom));
+		of_model->provider = provider;
+		of_model->model = lane->model;
+		of_model->room = room_left(engine, provider, lane->model, now);
+		*latest = of_model;
+	}
+	lane->room = &of_model->room;
+	return of_model->room > 0;
 }
 
 static const char *
@@ -185,11 +221,12 @@ static List *
 open_lanes(LiEngine *engine, List *lanes, int room, List **probes)
 {
 	TimestampTz now = GetCurrentTimestamp();
+	ModelRoom  *of_model = NULL;
 	List	   *open = NIL;
 	ListCell   *cell;
 
 	foreach(cell, engine->accounts->providers)
-		((LiProviderRow *) lfirst(cell))->room = PG_INT32_MAX;
+		((LiProviderRow *) lfirst(cell))->room = -1;	/* not known yet */
 	foreach(cell, lanes)
 	{
 		LiLane	   *lane = lfirst(cell);
@@ -209,13 +246,18 @@ open_lanes(LiEngine *engine, List *lanes, int room, List **probes)
 		}
 		if (provider->problem != NULL)
 			continue;
-		if (li_budgets_exhausted(engine->accounts, provider, role) != NULL)
+		switch (li_budgets_look(engine->accounts, provider, lane->model, role))
 		{
-			look_at(engine, next_day(now), now);
-			continue;
+			case LI_BUDGET_OPEN:
+				break;
+			case LI_BUDGET_RESERVED:
+				look_at(engine, TimestampTzPlusMilliseconds(now, RESERVED_WAIT_MS), now);
+				continue;
+			case LI_BUDGET_EXHAUSTED:
+				look_at(engine, next_day(now), now);
+				continue;
 		}
-		measure_room(engine, provider, lane->model, now);
-		if (provider->room == 0)
+		if (!has_room(engine, lane, provider, &of_model, now))
 			continue;
 		switch (li_account_gate(provider, lane->model, now, &again))
 		{
@@ -291,8 +333,9 @@ share_out(LiEngine *engine, List *lanes, int room)
 			lane->quota = Min((part + lanes_left - 1) / lanes_left, room);
 			if (provider != NULL)
 			{
-				lane->quota = Min(lane->quota, provider->room);
+				lane->quota = Min(lane->quota, Min(provider->room, *lane->room));
 				provider->room -= lane->quota;
+				*lane->room -= lane->quota;
 			}
 			lanes_left--;
 			part -= lane->quota;
@@ -301,9 +344,12 @@ share_out(LiEngine *engine, List *lanes, int room)
 	}
 }
 
-/* Without the lanes that had a share; nobody has one afterwards. */
+/*
+ * Without the lanes that had a share, or can have none because their account or
+ * model has no more room; nobody has a share afterwards.
+ */
 static List *
-drop_served(List *lanes)
+drop_served(LiEngine *engine, List *lanes)
 {
 	List	   *rest = NIL;
 	ListCell   *cell;
@@ -311,8 +357,9 @@ drop_served(List *lanes)
 	foreach(cell, lanes)
 	{
 		LiLane	   *lane = lfirst(cell);
+		LiProviderRow *provider = li_accounts_provider(engine->accounts, lane->provider);
 
-		if (lane->quota == 0)
+		if (lane->quota == 0 && (provider == NULL || (provider->room > 0 && *lane->room > 0)))
 			rest = lappend(rest, lane);
 		lane->quota = 0;
 	}
@@ -356,10 +403,12 @@ has_probe(LiEngine *engine)
 static void
 load_accounts(LiEngine *engine)
 {
-	LiAccounts *fresh = li_accounts_load(engine->cxt);
+	LiAccounts *fresh = li_accounts_load(engine->step);
 
-	li_limits_configure(fresh);
 	li_budgets_load(fresh);
+	MemoryContextSetParent(fresh->cxt, engine->cxt);	/* what throws is behind us */
+	li_limits_configure(fresh);
+	li_limits_report_overflow();
 
 	li_accounts_release(engine->accounts);
 	engine->accounts = fresh;
@@ -434,7 +483,7 @@ li_engine_claim(LiEngine *engine, bool with_rescue)
 			claims = li_queue_claim(lanes, &engine->slot->incarnation, engine->step);
 			MemoryContextSwitchTo(engine->step);
 			/* All rows of a level locked by somebody: the next level's turn. */
-			open = drop_served(open);
+			open = drop_served(engine, open);
 		} while (claims == NIL && open != NIL);
 		if (claims != NIL)
 			li_engine_beat(engine);

@@ -379,20 +379,24 @@ li_engine_send(LiEngine *engine, LiWork *work)
 {
 	bool		ready = work->outcome.class == LI_OK && !work->answered;
 	LiProviderRow *provider = work->run->provider;
-	int64		wait_ms = 0;
+	uint64		now = li_monotonic_ms();
+	uint64		not_before = ready ? Max(provider->next_send_ms, work->next_try_ms) : 0;
+	int64		wait_ms = not_before > now ? not_before - now : 0;
+	bool		whole_account = false;
 
-	if (ready && provider->next_send_ms > li_monotonic_ms())
-		wait_ms = provider->next_send_ms - li_monotonic_ms();
-	else if (ready && li_work_admit(work, &wait_ms) && li_work_send(work, engine->pool))
+	if (ready && wait_ms == 0 && li_work_admit(work, &wait_ms, &whole_account) &&
+		li_work_send(work, engine->pool))
 	{
 		li_engine_move(&engine->open, work);
 		return;
 	}
 	if (ready && work->outcome.class == LI_OK && wait_ms > 0)
 	{
-		provider->next_send_ms = li_monotonic_ms() + wait_ms;
-		if (engine->next_send_ms == 0 || provider->next_send_ms < engine->next_send_ms)
-			engine->next_send_ms = provider->next_send_ms;
+		/* who comes later does not go first, save by another limit */
+		if (whole_account)
+			provider->next_send_ms = now + wait_ms;
+		if (engine->next_send_ms == 0 || now + wait_ms < engine->next_send_ms)
+			engine->next_send_ms = now + wait_ms;
 		li_engine_move(&engine->waiting, work);
 		return;
 	}
@@ -427,7 +431,7 @@ send_waiting(LiEngine *engine)
 	{
 		LiWork	   *work = dlist_head_element(LiWork, node, &engine->waiting);
 
-		if (begins_nothing(engine))
+		if (begins_nothing(engine) && !li_work_is_again(work))
 			li_work_put_back(work, "not sent: the worker takes no more jobs");
 		li_engine_send(engine, work);
 	}
@@ -702,10 +706,18 @@ li_engine_wait(LiEngine *engine, int timeout_ms)
 void
 li_engine_abort(LiEngine *engine)
 {
+	dlist_head *lists[] = {&engine->open, &engine->ended};
 	dlist_iter	iter;
+	int			i;
 
-	dlist_foreach(iter, &engine->open)
-		li_work_abort(dlist_container(LiWork, node, iter.cur));
+	for (i = 0; i < lengthof(lists); i++)
+		dlist_foreach(iter, lists[i])
+		{
+			LiWork	   *work = dlist_container(LiWork, node, iter.cur);
+
+			li_work_abort(work);
+			li_work_committed(work);
+		}
 	li_errands_drop(engine);
 }
 

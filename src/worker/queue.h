@@ -37,6 +37,7 @@ typedef struct LiLane
 	const char *role;			/* empty: none */
 	const char *created_by;
 	int			quota;			/* set by the engine: how many to claim */
+	int		   *room;			/* likewise: what the model's limits leave */
 } LiLane;
 
 /*

@@ -35,6 +35,7 @@
 #define IDLE_ACCOUNT_MS	120000	/* after which an account may be forgotten */
 
 LiShared   *li_shared;
+int			li_my_slot = -1;
 
 static shmem_request_hook_type previous_request_hook;
 static shmem_startup_hook_type previous_startup_hook;
@@ -169,6 +170,11 @@ li_slot_reserve(LiSlotKind kind, Oid database)
 			slot = &li_shared->slots[i];
 	if (slot != NULL)
 	{
+		/* what a predecessor that left without a word had reserved */
+		for (i = 0; i < LI_MAX_ACCOUNTS; i++)
+			li_shared->accounts[i].in_flight[slot - li_shared->slots] = 0;
+		for (i = 0; i < LI_MAX_BUDGETS; i++)
+			li_shared->budgets[i].reserved[slot - li_shared->slots] = 0;
 		slot->kind = kind;
 		slot->state = LI_STATE_STARTING;
 		slot->exit = LI_EXIT_CRASH;
@@ -212,6 +218,7 @@ li_slot_occupy(LiSlot *slot)
 
 	li_uuid_random(&incarnation);
 	li_shared_lock(LW_EXCLUSIVE);
+	li_my_slot = slot - li_shared->slots;
 	slot->pid = MyProcPid;
 	slot->pgprocno = li_my_procno();
 	slot->incarnation = incarnation;
@@ -290,6 +297,16 @@ li_slot_is_live(const LiSlot *slot)
 {
 	return slot->kind != LI_SLOT_FREE && slot->pid != 0 && !slot->superseded &&
 		(slot->pid == MyProcPid || kill(slot->pid, 0) == 0);
+}
+
+/*
+ * Whether what the slot's process has reserved counts: that of a process that
+ * is gone, or hangs and was replaced, does not.  The caller holds the lock.
+ */
+bool
+li_slot_counts(int slot)
+{
+	return li_shared->slots[slot].kind != LI_SLOT_FREE && !li_shared->slots[slot].superseded;
 }
 
 /* Whether a worker or session of this database with that id may own jobs. */
@@ -398,16 +415,29 @@ li_database_set_reason(Oid oid, const char *reason)
 	li_shared_unlock();
 }
 
+/* Says the entry nothing that would be missed?  An idle bucket is full again. */
+static bool
+is_idle(const LiAccount *entry, uint64 now)
+{
+	return !entry->blocked && entry->used_ms + IDLE_ACCOUNT_MS < now &&
+		entry->throttled_until <= GetCurrentTimestamp();
+}
+
 /*
  * The entry of an account or of one of its models.  NULL when there is none
  * and none is to be made, or the table is full: then the loss is counted, and
  * whoever wanted to block it puts its job off instead.  The caller holds the
  * lock.
+ *
+ * A caller may name any model: those of one account must not fill the table.
+ * Its least recently used one that is not blocked makes room.
  */
 LiAccount *
 li_account_find(const char *hash, const char *model, bool create)
 {
+	uint64		now = li_monotonic_ms();
 	LiAccount  *unused = NULL;
+	LiAccount  *oldest = NULL;
 	int			models = 0;
 	int			i;
 
@@ -415,34 +445,39 @@ li_account_find(const char *hash, const char *model, bool create)
 	{
 		LiAccount  *entry = &li_shared->accounts[i];
 
-		if (entry->used && memcmp(entry->hash, hash, LI_ACCOUNT_LEN) == 0 && entry->model[0])
-			models++;
-		if (entry->used && memcmp(entry->hash, hash, LI_ACCOUNT_LEN) == 0 &&
-			strcmp(entry->model, model) == 0)
+		if (!entry->used)
+		{
+			if (unused == NULL)
+				unused = entry;
+			continue;
+		}
+		if (memcmp(entry->hash, hash, LI_ACCOUNT_LEN) != 0)
+			continue;
+		if (strcmp(entry->model, model) == 0)
 			return entry;
-		if (!entry->used && unused == NULL)
-			unused = entry;
+		if (entry->model[0])
+		{
+			models++;
+			if (!entry->blocked && (oldest == NULL || entry->used_ms < oldest->used_ms))
+				oldest = entry;
+		}
 	}
 	if (!create)
 		return NULL;
 	for (i = 0; i < LI_MAX_ACCOUNTS && unused == NULL; i++)
-	{
-		LiAccount  *entry = &li_shared->accounts[i];
-
-		/* an idle bucket is full, and configured limits come again with the next poll */
-		if (!entry->blocked && entry->in_flight == 0 &&
-			entry->throttled_until <= GetCurrentTimestamp() &&
-			Max(entry->requests.filled_ms, entry->recent_ms) + IDLE_ACCOUNT_MS < li_monotonic_ms())
-			unused = entry;		/* says nothing that would be missed */
-	}
-	/* a caller may name any model: those of one account must not fill the table */
-	if (unused == NULL || (model[0] && models >= MAX_MODELS))
+		if (is_idle(&li_shared->accounts[i], now))
+			unused = &li_shared->accounts[i];
+	if (model[0] && models >= MAX_MODELS)
+		unused = oldest;
+	if (unused == NULL)
 	{
 		li_shared->lost_accounts++;
 		return NULL;
 	}
 	memset(unused, 0, sizeof(LiAccount));
 	unused->used = true;
+	unused->used_ms = now;
+	unused->waiter = -1;
 	memcpy(unused->hash, hash, LI_ACCOUNT_LEN);
 	strlcpy(unused->model, model, sizeof(unused->model));
 	return unused;

@@ -19,7 +19,8 @@
 #define LI_MAX_SLOTS		128
 #define LI_MAX_DATABASES	256
 #define LI_MAX_ACCOUNTS		256
-#define LI_MAX_BUDGETS		256
+#define LI_MAX_BUDGETS		512
+#define LI_MAX_REFUSALS		8
 #define LI_ACCOUNT_LEN		16
 #define LI_REASON_LEN		256
 
@@ -121,16 +122,24 @@ typedef struct LiAccount
 	char		hash[LI_ACCOUNT_LEN];
 	char		model[208];		/* empty: the whole account */
 
+	uint64		used_ms;		/* monotonic; a call was made or has ended */
+
 	/* of the account as configured; of a model as its answers told */
 	LiLimit		requests_limit;
 	LiLimit		tokens_limit;
 	LiBucket	requests;
 	LiBucket	tokens;
+	uint64		told_ms;		/* of a model: monotonic, latest time */
 
 	/* of the whole account only */
-	int			in_flight;		/* calls */
+	uint16		in_flight[LI_MAX_SLOTS];	/* calls of each slot's process */
+	int			waiter;			/* slot that waits for a place among them; -1: none */
+	uint64		waiter_ms;		/* since then */
 	int			failures;		/* in a row */
 	bool		broken;			/* breaker open: it does not answer */
+	int			tries;			/* calls made since, and not heard of yet */
+	uint64		last_try_ms;
+	TimestampTz turned_at;		/* latest change of the breaker */
 	LiPace		pace;
 	LiBucket	paced;
 	double		tokens_per_byte;	/* of requests; 0: nothing known yet */
@@ -156,12 +165,20 @@ typedef struct LiBudget
 	Oid			database;
 	bool		of_role;
 	uint64		name;			/* hash */
+	uint64		seen_ms;		/* monotonic; latest time that it was configured */
 	int			day;			/* UTC, since the Unix epoch */
 	bool		loaded;			/* spent holds what spend_daily had */
+	int			loader;			/* process that reads spend_daily; 0: none */
+	double		settled;		/* USD since it began to */
 	bool		told;			/* the log says that it is used up */
 	double		spent;			/* USD of that day */
-	double		reserved;		/* by calls under way */
-	double		refused;		/* what the latest refused call might have cost; 0: none */
+	double		reserved[LI_MAX_SLOTS]; /* USD, by calls of each slot's process */
+	struct
+	{
+		uint64		model;		/* hash */
+		double		cost;		/* what a refused call might have cost; 0: unused */
+	}			refused[LI_MAX_REFUSALS];
+	int			next_refused;
 } LiBudget;
 
 typedef struct LiShared
@@ -173,6 +190,7 @@ typedef struct LiShared
 	int			launcher_pgprocno;
 	bool		launcher_refresh;	/* look at the list of databases again */
 	int			lost_accounts;	/* met while the table was full */
+	int			lost_budgets;	/* likewise */
 	LiSlot		slots[LI_MAX_SLOTS];
 	LiDatabase	databases[LI_MAX_DATABASES];
 	LiAccount	accounts[LI_MAX_ACCOUNTS];
@@ -186,6 +204,9 @@ typedef struct LiShared
 extern LiShared *li_shared;
 
 #define li_preloaded() (li_shared->lock != NULL)
+
+/* The slot that this process occupies; -1: none. */
+extern int	li_my_slot;
 
 extern void li_shared_init(void);
 extern void li_shared_lock(LWLockMode mode);
@@ -211,6 +232,7 @@ extern void li_slot_occupy(LiSlot *slot);
 extern void li_slot_release(LiSlot *slot, LiExit why);
 extern void li_slot_set_state(LiSlot *slot, LiSlotState state, const char *reason);
 extern bool li_slot_is_live(const LiSlot *slot);
+extern bool li_slot_counts(int slot);
 extern bool li_incarnation_is_live(const pg_uuid_t *incarnation);
 extern uint32 li_database_created(Oid oid);
 

@@ -27,6 +27,7 @@
 #include "sql.h"
 #include "worker/blocks.h"
 #include "worker/budgets.h"
+#include "worker/limits.h"
 #include "worker/queue.h"
 #include "worker/shared_state.h"
 #include "worker/wakeup.h"
@@ -221,6 +222,7 @@ emit_account(FunctionCallInfo fcinfo, const LiProviderRow *provider, const LiAcc
 {
 	Datum		values[15];
 	bool		nulls[15] = {false};
+	int			in_flight;
 	LiAccount	copy = entry ? *entry : (LiAccount) {0};
 	uint64		now = li_monotonic_ms();
 	double		per_second = li_pace_now(&copy.pace, now);
@@ -230,6 +232,9 @@ emit_account(FunctionCallInfo fcinfo, const LiProviderRow *provider, const LiAcc
 	const char *code = entry && entry->blocked ? entry->code : NULL;
 	const char *message = entry && entry->blocked ? entry->message : NULL;
 
+	li_shared_lock(LW_SHARED);
+	in_flight = li_limits_in_flight(&copy);
+	li_shared_unlock();
 	hex_encode(provider->account, LI_ACCOUNT_LEN, hash);
 	hash[LI_ACCOUNT_LEN * 2] = '\0';
 	if (provider->problem != NULL && model[0] == '\0')
@@ -247,7 +252,7 @@ emit_account(FunctionCallInfo fcinfo, const LiProviderRow *provider, const LiAcc
 	values[7] = time_or_null(entry && entry->blocked ? entry->next_probe_at : 0, &nulls[7]);
 	values[8] = time_or_null(entry && entry->throttled_until > GetCurrentTimestamp() ?
 							 entry->throttled_until : 0, &nulls[8]);
-	values[9] = Int32GetDatum(entry ? entry->in_flight : 0);
+	values[9] = Int32GetDatum(in_flight);
 	values[10] = Int32GetDatum(entry ? entry->requests_limit.per_minute : 0);
 	nulls[10] = DatumGetInt32(values[10]) == 0;
 	values[11] = Int32GetDatum(entry ? entry->tokens_limit.per_minute : 0);
@@ -317,12 +322,13 @@ linkedin_ingest_account_states(PG_FUNCTION_ARGS)
 	return (Datum) 0;
 }
 
-/* budget_refuses(of_role, name, daily_budget) -> boolean, from shared memory */
+/* budget_refuses(of_role, name, daily_budget, model) -> boolean, from shared memory */
 Datum
 linkedin_ingest_budget_refuses(PG_FUNCTION_ARGS)
 {
 	PG_RETURN_BOOL(li_budget_refuses(PG_GETARG_BOOL(0), text_to_cstring(PG_GETARG_TEXT_PP(1)),
-									 PG_GETARG_FLOAT8(2)));
+									 PG_GETARG_FLOAT8(2),
+									 text_to_cstring(PG_GETARG_TEXT_PP(3))));
 }
 
 /* clear_block(provider, model): lifts it in shared memory, wakes the workers */

@@ -30,11 +30,14 @@
 #include "llm/retry.h"
 #include "settings.h"
 #include "worker/blocks.h"
+#include "worker/budgets.h"
 #include "worker/limits.h"
 #include "worker/work.h"
 
 #define MAX_LINES	3			/* samples asked for at a time */
 #define MAX_HELD_MS	3000		/* a job that has to wait longer is put back */
+#define MAX_HELD_AGAIN_MS 60000	/* the same after a first answer */
+#define BUDGET_WAIT_MS 250		/* until calls under way may have ended */
 #define PROMPT_MARGIN 1.25		/* the prompt's tokens are estimated for its cost */
 
 static const char *const class_names[] = {
@@ -345,7 +348,14 @@ highest_cost(const LiWork *work, double prompt_tokens)
 			work->ask.max_tokens * strtod(model->output_price, NULL)) / 1000000;
 }
 
-/* Ends a line without its call; the job is pending again, uncharged. */
+/* Is its next call one that follows an answer? */
+bool
+li_work_is_again(const LiWork *work)
+{
+	return strcmp(work->made.kind, "reask") == 0;
+}
+
+/* Ends a line without its call; the job is pending again. */
 void
 li_work_put_back(LiWork *work, const char *message)
 {
@@ -354,43 +364,62 @@ li_work_put_back(LiWork *work, const char *message)
 
 /*
  * Reserves what the next call needs.  False: not now.  Then *wait_ms is the
- * time to the next try, or the outcome is set and the job is put back: what
- * holds it up lasts longer than a job should be held for.
+ * time to the next try, and *whole_account whether that holds for all calls of
+ * the account; or the outcome is set and the job is put back, because what holds
+ * it up lasts longer than a job should be held for.  One that has been answered
+ * already, and is to be asked again, is held longer: its answer was paid for.
  */
 bool
-li_work_admit(LiWork *work, int64 *wait_ms)
+li_work_admit(LiWork *work, int64 *wait_ms, bool *whole_account)
 {
 	LiRun	   *run = work->run;
 	MemoryContext old = MemoryContextSwitchTo(run->claim->cxt);
+	uint64		now = li_monotonic_ms();
 	double		prompt_tokens = li_limits_estimate(run->provider, &work->request);
 	double		tokens = prompt_tokens + work->ask.max_tokens;
-	const char *exhausted;
+	const char *reason = NULL;
 	char		code[32];
 	bool		admitted = false;
 
-	exhausted = li_budgets_reserve(run->accounts, run->provider, run->claim->job.role,
-								   highest_cost(work, prompt_tokens), &work->cost);
-	if (exhausted != NULL)
-		set_outcome(work, LI_OPEN, "budget_exhausted", exhausted);
-	else
+	*wait_ms = 0;
+	*whole_account = false;
+	switch (li_budgets_reserve(run->accounts, run->provider, run->claim->job.model,
+							   run->claim->job.role, highest_cost(work, prompt_tokens),
+							   &work->cost, &reason))
 	{
-		switch (li_limits_admit(run->provider, run->claim->job.model, run->probe, tokens,
-								wait_ms, code, sizeof(code)))
-		{
-			case LI_ADMITTED:
-				work->tokens = tokens;
-				admitted = true;
-				break;
-			case LI_ADMIT_LATER:
-				if (*wait_ms > MAX_HELD_MS)
-					li_work_put_back(work, "not sent: the account has to wait");
-				break;
-			case LI_ADMIT_BLOCKED:
-				set_outcome(work, LI_OPEN, pstrdup(code), "not sent: the account is blocked");
-				break;
-		}
-		if (!admitted)
-			li_work_committed(work);
+		case LI_BUDGET_EXHAUSTED:
+			set_outcome(work, LI_OPEN, "budget_exhausted", reason);
+			break;
+		case LI_BUDGET_RESERVED:
+			*wait_ms = BUDGET_WAIT_MS;
+			break;
+		case LI_BUDGET_OPEN:
+			switch (li_limits_admit(run->provider, run->claim->job.model, run->probe, tokens,
+									wait_ms, whole_account, code, sizeof(code)))
+			{
+				case LI_ADMITTED:
+					work->tokens = tokens;
+					work->waits_since_ms = 0;
+					admitted = true;
+					break;
+				case LI_ADMIT_LATER:
+					break;
+				case LI_ADMIT_BLOCKED:
+					set_outcome(work, LI_OPEN, pstrdup(code), "not sent: the account is blocked");
+					break;
+			}
+			break;
+	}
+	if (!admitted)
+		li_work_committed(work);
+	if (!admitted && work->outcome.class == LI_OK)
+	{
+		if (work->waits_since_ms == 0)
+			work->waits_since_ms = now;
+		work->next_try_ms = now + *wait_ms;
+		if (work->next_try_ms - work->waits_since_ms >
+			(li_work_is_again(work) ? MAX_HELD_AGAIN_MS : MAX_HELD_MS))
+			li_work_put_back(work, "not sent: the account has to wait");
 	}
 	MemoryContextSwitchTo(old);
 	return admitted;
@@ -402,6 +431,7 @@ li_work_send(LiWork *work, LiHttpPool *pool)
 {
 	LiCallRecord *made = &work->made;
 
+	work->settled = false;
 	made->sent_at = GetCurrentTimestamp();
 	made->prompt_tokens = made->cached_tokens = made->completion_tokens = -1;
 	made->input_price = work->run->model ? work->run->model->input_price : NULL;
@@ -409,7 +439,9 @@ li_work_send(LiWork *work, LiHttpPool *pool)
 	made->output_price = work->run->model ? work->run->model->output_price : NULL;
 	work->call = li_http_start(pool, &work->request, work);
 	work->called = work->call != NULL;
-	if (!work->called)
+	if (work->called)
+		work->run->sent = true;
+	else
 		li_limits_settle(work->run->provider, work->run->claim->job.model, work->tokens, 0);
 	return work->called;
 }
@@ -462,8 +494,10 @@ void
 li_work_committed(LiWork *work)
 {
 	if (work->run->provider != NULL)
-		li_budgets_settle(work->run->provider, work->run->claim->job.role, &work->cost,
-						  work->called ? cost_of(&work->made) : 0);
+		li_budgets_settle(work->run->provider, work->run->claim->job.role, work->cost,
+						  work->called && !work->settled ? cost_of(&work->made) : 0);
+	work->settled = work->called;
+	work->cost = 0;
 }
 
 /* Times, tokens and ids of the call that just ended. */
@@ -497,14 +531,19 @@ note_end(LiWork *work)
 	work->next_sample = 0;
 	if (work->called)
 	{
-		li_limits_learn(run->provider, &work->request, &work->answer, run->claim->job.model);
-		li_limits_heard(run->provider, &work->outcome);
+		li_limits_learn(run->provider, &work->request, &work->answer, work->made.http_status,
+						run->claim->job.model);
+		li_limits_heard(run->provider, &work->outcome, work->made.http_status,
+						work->made.sent_at);
 		if (class == LI_DEFER)
 			run->deferred_until = li_account_defer(run->provider, work->outcome.retry_after_ms,
 												   work->outcome.overload);
 	}
 	if (class == LI_REASK || class == LI_SHRINK)
 		return;
+	/* its first answer was paid for in vain: not for ever without a charge */
+	if ((class == LI_DEFER || class == LI_OPEN) && li_work_is_again(work))
+		run->wasted = true;
 	run->going--;
 	if (!is_sampled(run))
 		return;
@@ -636,14 +675,16 @@ decide(LiWork *work, LiRecord *record)
 			}
 			break;
 		case LI_DEFER:
-			record->status = "pending";
+			record->status = work->run->wasted && exhausted ? "failed" : "pending";
 			record->run_at = work->run->deferred_until;
-			record->give_back = true;
+			record->give_back = !work->run->wasted || work->run->probe;
+			record->retryable = true;
 			break;
 		case LI_OPEN:
 			/* The job's own pause, should there be no room to note a block. */
-			record->status = "pending";
-			record->give_back = true;
+			record->status = work->run->wasted && exhausted ? "failed" : "pending";
+			record->give_back = !work->run->wasted || work->run->probe;
+			record->retryable = true;
 			if (work->called && !li_account_is_blocked(work->run->provider, outcome->blocks_model ?
 													   work->run->claim->job.model : ""))
 				record->run_at = after_ms(LI_PROBE_INTERVAL_MS);
@@ -692,8 +733,9 @@ decide_samples(LiWork *work, LiRecord *record)
 			record->run_at = Max(record->run_at, after_ms(backoff(work, end)));
 	}
 
-	record->give_back = run->probe || (left != NULL && left->class != LI_RETRY);
-	if (left != NULL && left->class == LI_RETRY && !run->probe &&
+	record->give_back = run->probe ||
+		(left != NULL && left->class != LI_RETRY && !run->wasted);
+	if (left != NULL && (left->class == LI_RETRY || run->wasted) && !run->probe &&
 		(left->final || run->claim->attempts >= run->claim->max_attempts))
 	{
 		failed = left;
@@ -718,7 +760,7 @@ decide_samples(LiWork *work, LiRecord *record)
 	record->status = "failed";
 	record->error_code = failed->code;
 	record->error_message = failed->message;
-	record->retryable = failed->class == LI_RETRY && !failed->final;
+	record->retryable = failed->class != LI_FAIL && !failed->final;
 }
 
 /*
@@ -804,8 +846,8 @@ li_work_free(LiWork *work)
 	if (run->probe && run->provider != NULL)
 	{
 		/* no more than the end of a probe that its answer has not ended yet */
-		li_account_end_probe(run->provider, "", true);
-		li_account_end_probe(run->provider, run->claim->job.model, true);
+		li_account_end_probe(run->provider, "", run->sent);
+		li_account_end_probe(run->provider, run->claim->job.model, run->sent);
 	}
 	li_accounts_release(run->accounts);
 	MemoryContextDelete(run->claim->cxt);

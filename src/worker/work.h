@@ -12,7 +12,6 @@
 #include "lib/ilist.h"
 #include "task.h"
 #include "worker/accounts.h"
-#include "worker/budgets.h"
 #include "worker/queue.h"
 
 struct LiWork;
@@ -33,6 +32,8 @@ typedef struct LiRun
 	int			works;			/* that refer to this run */
 	int			going;			/* lines of calls that have not come to an end */
 	TimestampTz deferred_until; /* the latest time to which a call was deferred */
+	bool		sent;			/* a call was made under this claim */
+	bool		wasted;			/* an answer was paid for and is not kept: charged */
 	bool		stop;			/* no further sample is begun under this claim */
 	struct LiWork *last;		/* of those that are about to be recorded */
 
@@ -58,7 +59,10 @@ typedef struct LiWork
 	LiCallRecord made;			/* the call in flight or just ended */
 	bool		called;			/* "made" is a call, not just an intention */
 	double		tokens;			/* reserved for the call in flight */
-	LiReservedCost cost;		/* likewise, until its record is committed */
+	double		cost;			/* USD, likewise, until its record is committed */
+	bool		settled;		/* the cost of "made" counts in the budgets */
+	uint64		waits_since_ms; /* monotonic; 0: it does not wait to be sent */
+	uint64		next_try_ms;	/* monotonic; not before, when it does */
 	bool		answered;		/* without a call: from the cache or earlier samples */
 	bool		cached;			/* from the cache */
 
@@ -77,7 +81,8 @@ extern int	li_work_samples_to_begin(const LiWork *work);
 extern LiRecord *li_work_begin_sample(LiWork *work);
 extern LiWork *li_work_fork(LiWork *work, int sample, const LiCallRecord *call);
 extern void li_work_put_back(LiWork *work, const char *message);
-extern bool li_work_admit(LiWork *work, int64 *wait_ms);
+extern bool li_work_is_again(const LiWork *work);
+extern bool li_work_admit(LiWork *work, int64 *wait_ms, bool *whole_account);
 extern bool li_work_send(LiWork *work, LiHttpPool *pool);
 extern void li_work_judge(LiWork *work);
 extern void li_work_end_early(LiWork *work);

@@ -186,7 +186,7 @@ $node->safe_psql($db, "UPDATE linkedin_ingest.roles SET daily_budget_usd = $spen
 queue($db, 40, 'CIO');
 queue($db, 10, 'CISO');
 wait_for_sql($node, $db, "SELECT count(*) FROM linkedin_ingest.scoring_jobs WHERE role = 'CISO' AND status = 'completed'", '10');
-wait_for_sql($node, $db, "SELECT linkedin_ingest.budget_used_up('openai', 'CIO') AND NOT linkedin_ingest.budget_used_up('openai', 'CISO')");
+wait_for_sql($node, $db, "SELECT linkedin_ingest.budget_used_up('openai', 'CIO', NULL) AND NOT linkedin_ingest.budget_used_up('openai', 'CISO', NULL)");
 pass("a role's budget holds back that role alone");
 wait_for_sql($node, $db, "SELECT count(*) FROM linkedin_ingest.scoring_jobs WHERE status = 'processing'", '0');
 cmp_ok($node->safe_psql($db, "SELECT $spent + 0.03 - sum(cost_usd) FROM linkedin_ingest.spend_daily WHERE role = 'CIO'"), '>=', 0,
@@ -195,6 +195,84 @@ is($node->safe_psql($db, "SELECT reason FROM linkedin_ingest.queue_status WHERE 
 	'openai: budget_exhausted', 'queue_status says why');
 $node->safe_psql($db, "UPDATE linkedin_ingest.roles SET daily_budget_usd = NULL WHERE role = 'CIO'");
 wait_for_end();
+
+# --- what one model lacks holds back nobody else
+
+# A model whose answers tell a low limit, a model of the same account without
+# one at a high priority, and another provider's at a low one.
+$node->safe_psql($db, qq{
+	INSERT INTO linkedin_ingest.llm_providers (name, kind, base_url) VALUES ('second', 'openai', '$model/ok,note=second/v1');
+	INSERT INTO linkedin_ingest.llm_models (model, provider) VALUES ('zz-limited', 'openai'), ('aa-free', 'openai'), ('second-model', 'second')});
+control($model, 'POST', 'script/limited', '[{"do": "h.x-ratelimit-limit-requests=6", "match": "zz-limited"}]');
+provider('s/limited');
+$node->safe_psql($db, "SELECT linkedin_ingest.score_profile('$profile', 'CTO', model => 'zz-limited')");
+wait_for_end();
+$node->safe_psql($db, qq{
+	SELECT count(linkedin_ingest.score_profile('$profile', 'CTO', model => 'zz-limited', priority => 20)) FROM generate_series(1, 20);
+	SELECT count(linkedin_ingest.score_profile('$profile', 'CTO', model => 'aa-free', priority => 10)) FROM generate_series(1, 50);
+	SELECT count(linkedin_ingest.score_profile('$profile', 'CTO', model => 'second-model')) FROM generate_series(1, 50)});
+wait_for_sql($node, $db, q{
+	SELECT count(*) FROM linkedin_ingest.scoring_jobs WHERE model IN ('aa-free', 'second-model') AND status = 'completed'}, '100', 60);
+cmp_ok($node->safe_psql($db, "SELECT count(*) FROM linkedin_ingest.scoring_jobs WHERE model = 'zz-limited' AND status = 'completed'"), '<', 20,
+	'a model without room holds back neither its account nor lower priorities');
+$node->safe_psql($db, "SELECT linkedin_ingest.cancel_job(id) FROM linkedin_ingest.scoring_jobs WHERE status IN ('pending', 'processing')");
+
+# One dear job and many cheap ones under a budget that the dear one exceeds.
+$node->safe_psql($db, q{
+	INSERT INTO linkedin_ingest.llm_models (model, provider, input_usd_per_mtok, output_usd_per_mtok)
+	VALUES ('dear', 'openai', 1000, 10000), ('cheap', 'openai', 0.001, 0.001)});
+provider('ok,note=dear', 'max_in_flight = NULL');
+$node->safe_psql($db, "UPDATE linkedin_ingest.llm_providers SET daily_budget_usd = (SELECT sum(cost_usd) + 1 FROM linkedin_ingest.spend_daily) WHERE name = 'openai'");
+$node->safe_psql($db, qq{
+	SELECT linkedin_ingest.score_profile('$profile', 'CTO', model => 'dear', priority => 5);
+	SELECT count(linkedin_ingest.score_profile('$profile', 'CTO', model => 'cheap')) FROM generate_series(1, 10)});
+wait_for_sql($node, $db, "SELECT count(*) FROM linkedin_ingest.scoring_jobs WHERE model = 'cheap' AND status = 'completed'", '10');
+is($node->safe_psql($db, "SELECT status, attempts, linkedin_ingest.job_status(id) -> 'error' ->> 'code' FROM linkedin_ingest.scoring_jobs WHERE model = 'dear'"),
+	'pending|0|budget_exhausted', 'a job that the budget cannot pay holds back no other');
+
+# A worker that leaves takes its reservations along.
+use_model($node, $db, $model, 'hang');
+$node->safe_psql($db, "SELECT count(linkedin_ingest.score_profile('$profile', 'CTO')) FROM generate_series(1, 5)");
+wait_for_inflight($model, 5);
+$node->safe_psql($db, 'SELECT pg_terminate_backend(pid) FROM linkedin_ingest.worker_status');
+wait_for_sql($node, $db, "SELECT count(*) FROM linkedin_ingest.worker_status WHERE pid IS NOT NULL AND state = 'running'", '1');
+$node->safe_psql($db, "SELECT linkedin_ingest.cancel_job(id) FROM linkedin_ingest.scoring_jobs WHERE status IN ('pending', 'processing')");
+use_model($node, $db, $model, 'ok,note=after');
+$node->safe_psql($db, "SELECT count(linkedin_ingest.score_profile('$profile', 'CTO', model => 'cheap')) FROM generate_series(1, 5)");
+wait_for_end();
+pass('what a worker had reserved ends with it');
+is($node->safe_psql($db, "SELECT in_flight FROM linkedin_ingest.provider_status WHERE provider = 'openai' AND model IS NULL"), '0', 'and its places');
+
+# A lying usage: nobody's estimate follows it.
+control($model, 'POST', 'script/liar', '[{"times": 1, "do": "ok", "body": ' . JSON::PP->new->allow_nonref->encode(
+	'{"choices":[{"message":{"content":"{}"},"finish_reason":"stop"}],"usage":{"prompt_tokens":90000000,"completion_tokens":90000000}}') . '}]');
+use_model($node, $db, $model, 's/liar');
+$node->safe_psql($db, "UPDATE linkedin_ingest.llm_providers SET daily_budget_usd = NULL, tokens_per_minute = 1000000 WHERE name = 'openai'");
+$node->safe_psql($db, "SELECT linkedin_ingest.score_profile('$profile', 'CTO', model => 'aa-free') FROM generate_series(1, 5)");
+wait_for_end();
+pass('one lying usage stops nobody');
+
+# An answer that has to be asked for again while the tokens are used up: the
+# claim is charged, and ends.
+control($model, 'POST', 'script/bad', '[{"do": "badjson", "every": 1}]');
+use_model($node, $db, $model, 's/bad');
+$node->safe_psql($db, "UPDATE linkedin_ingest.llm_providers SET tokens_per_minute = 2000 WHERE name = 'openai'");
+control($model, 'POST', 'reset');
+my $bad = $node->safe_psql($db, "SELECT linkedin_ingest.score_profile('$profile', 'CTO')");
+wait_for_sql($node, $db, "SELECT attempts > 0 AND status = 'pending' FROM linkedin_ingest.scoring_jobs WHERE id = '$bad'", 't', 90);
+pass('what was paid for in vain is charged');
+$node->safe_psql($db, "SELECT linkedin_ingest.cancel_job('$bad')");
+
+# Two rows with one account: the narrower limit counts.
+$node->safe_psql($db, qq{
+	UPDATE linkedin_ingest.llm_providers SET base_url = '$model/ok,note=twin/v1', tokens_per_minute = NULL, requests_per_minute = 1200 WHERE name = 'openai';
+	INSERT INTO linkedin_ingest.llm_providers (name, kind, base_url, api_key_ref) VALUES ('zz-twin', 'openai', '$model/ok,note=twin/v1', 'env:OPENAI_API_KEY')});
+wait_for_sql($node, $db, "SELECT requests_per_minute_limit FROM linkedin_ingest.provider_status WHERE provider = 'openai' AND model IS NULL", '1200');
+control($model, 'POST', 'reset');
+queue($db, 60);
+wait_for_end();
+$span = span();
+cmp_ok($span, '>=', 2.3, "of two rows with one account the narrower limit counts (60 calls in $span s)");
 
 is($node->safe_psql($_, 'SELECT count(*) FROM linkedin_ingest.queue_anomalies'), '0', "no anomalies in $_") for $db, 'other';
 $node->stop;

@@ -127,7 +127,7 @@ main(void)
 			 120, 40, 0);
 	usage_is("{\"cache_creation_input_tokens\":null,\"cache_read_input_tokens\":5}", -1, 5, -1);
 	usage_is("{\"input_tokens\":-3,\"output_tokens\":\"2\"}", -1, -1, -1);
-	usage_is("{\"input_tokens\":2147483647,\"cache_read_input_tokens\":2147483647,\"output_tokens\":1}", -1, 2147483647, 1);
+	usage_is("{\"input_tokens\":100000000,\"cache_read_input_tokens\":100000001,\"output_tokens\":1}", 100000000, -1, 1);
 	usage_is("null", -1, -1, -1);
 	usage_is("[1]", -1, -1, -1);
 
