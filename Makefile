@@ -61,7 +61,7 @@ EXTVERSION := $(shell sed -n "s/^default_version *= *'\(.*\)'/\1/p" $(LI_SRC)/$(
 
 # The install script, by subject, in the order of their dependencies.
 SQL_PIECES = schema roles profiles sources providers tokens templates jobs worker ingest \
-	seeds_templates template_history scoring flow reviews views stats operation models dump access
+	seeds_templates template_history scoring flow reviews queue views stats operation models dump access
 SQL_FILES = $(SQL_PIECES:%=$(LI_SRC)/sql/%.sql)
 DATA_built = sql/$(EXTENSION)--$(EXTVERSION).sql
 

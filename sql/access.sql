@@ -19,7 +19,7 @@ BEGIN ATOMIC
 		('reader', 'EXECUTE', ARRAY[
 			'normalize_linkedin_url', 'linkedin_url_kind', 'find_profile',
 			'is_startup', 'company_age', 'headquarters', 'score_band',
-			'job_status', 'wait_for_job', 'lane_problem',
+			'job_status', 'job_timeline', 'wait_for_job', 'lane_problem',
 			'recommended_templates', 'template_at', 'template_diff',
 			/* called by them and by views */
 			'passes_gate', 'weighted_total', 'rubric_weights', 'weights_version', 'adjusted_total',
@@ -28,7 +28,7 @@ BEGIN ATOMIC
 		('scorer', 'EXECUTE', ARRAY[
 			'canonical_profile', 'ingest_profile', 'ingest_profiles',
 			'verify_payload', 'verify_profile', 'check_compatibility', 'score_pipeline',
-			'score_profile', 'score_profiles', 'explain_score', 'retry_job', 'cancel_job', 'review_score',
+			'score_profile', 'score_profiles', 'explain_score', 'retry_job', 'cancel_job', 'cancel_jobs', 'review_score',
 			'count_tokens', 'tokens_of']),
 
 		('operator', 'SELECT', ARRAY[
@@ -38,7 +38,7 @@ BEGIN ATOMIC
 			'roles', 'sources', 'source_mappings', 'companies', 'prompt_templates']),
 		('operator', 'DELETE', ARRAY['profiles']),
 		('operator', 'EXECUTE', ARRAY[
-			'pause_worker', 'resume_worker', 'unblock_provider', 'rebuild_profile_scores', 'retotal',
+			'pause_worker', 'resume_worker', 'unblock_provider', 'purge_jobs', 'rebuild_profile_scores', 'retotal',
 			'activate_template', 'restore_template_version',
 			'refresh_models', 'replace_model', 'models_in_use',
 			'worker_slots', 'worker_problem', 'worker_reason', 'live_workers',
@@ -53,8 +53,8 @@ BEGIN ATOMIC
 		('worker', 'SELECT, INSERT, UPDATE, DELETE', ARRAY['workers', 'provider_blocks', 'latest_scores']),
 		('worker', 'SELECT, INSERT, UPDATE', ARRAY['scoring_jobs', 'scoring_attempts', 'spend_daily']),
 		('worker', 'EXECUTE', ARRAY[
-			'run_once', 'uuid_v7', 'outer_user', 'is_restoring', 'settle_dependents', 'passes_gate', 'home_problem', 'this_home',
-			'models_ending']);
+			'run_once', 'uuid_v7', 'outer_user', 'is_restoring', 'try_lock_jobs', 'settle_dependents', 'cancel_dependents',
+			'passes_gate', 'home_problem', 'this_home', 'models_ending']);
 END;
 COMMENT ON FUNCTION linkedin_ingest.access_rules() IS
 	'internal: what each level of grant_access() adds; EXECUTE is on functions, all else on tables and views';

@@ -58,7 +58,8 @@ CREATE TABLE linkedin_ingest.scoring_jobs (
 )
 WITH (fillfactor = 70, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 2000,
 	  autovacuum_vacuum_insert_scale_factor = 0.05, autovacuum_analyze_scale_factor = 0.02,
-	  autovacuum_vacuum_cost_delay = 0);
+	  autovacuum_vacuum_cost_delay = 0,
+	  toast.autovacuum_vacuum_scale_factor = 0.05, toast.autovacuum_vacuum_cost_delay = 0);
 
 /* The wide columns are written once; lz4 costs a quarter of pglz. */
 DO $$
@@ -80,10 +81,16 @@ CREATE INDEX scoring_jobs_processing ON linkedin_ingest.scoring_jobs (worker_id)
 	WHERE status = 'processing';
 CREATE UNIQUE INDEX scoring_jobs_unique_key ON linkedin_ingest.scoring_jobs (profile_id, unique_key)
 	WHERE unique_key IS NOT NULL AND status IN ('pending', 'processing');
-CREATE INDEX scoring_jobs_profile ON linkedin_ingest.scoring_jobs (profile_id, created_at);
+/*
+ * The jobs of a person.  Also the state of every job for those who look at all
+ * of them (queue_status, queue_anomalies): the rows are wide, and the index has
+ * a new entry with each change of state as it is.
+ */
+CREATE INDEX scoring_jobs_profile ON linkedin_ingest.scoring_jobs (profile_id, created_at)
+	INCLUDE (id, role, stage, status, completed_at);
 /* The answer cache (linkedin_ingest.cache_ttl). */
 CREATE INDEX scoring_jobs_cache ON linkedin_ingest.scoring_jobs (cache_key, completed_at)
-	WHERE cache_key IS NOT NULL AND status = 'completed';
+	WHERE cache_key IS NOT NULL AND status = 'completed' AND NOT cached;
 CREATE INDEX scoring_jobs_after_job ON linkedin_ingest.scoring_jobs (after_job)
 	WHERE after_job IS NOT NULL;
 
@@ -141,6 +148,21 @@ COMMENT ON FUNCTION linkedin_ingest.scoring_jobs_guard() IS
 CREATE TRIGGER guard BEFORE INSERT OR UPDATE ON linkedin_ingest.scoring_jobs
 	FOR EACH ROW EXECUTE FUNCTION linkedin_ingest.scoring_jobs_guard();
 
+CREATE FUNCTION linkedin_ingest.lock_jobs_of_profile() RETURNS trigger
+	LANGUAGE plpgsql SECURITY DEFINER
+	SET search_path = pg_catalog, pg_temp
+	AS $$
+BEGIN
+	PERFORM FROM linkedin_ingest.scoring_jobs j WHERE j.profile_id = OLD.id ORDER BY j.id FOR UPDATE;
+	RETURN OLD;
+END
+$$;
+COMMENT ON FUNCTION linkedin_ingest.lock_jobs_of_profile() IS
+	'trigger: the jobs that go with a profile are locked in the order of their ids, as by all who lock several (lock_jobs())';
+
+CREATE TRIGGER lock_jobs BEFORE DELETE ON linkedin_ingest.profiles
+	FOR EACH ROW EXECUTE FUNCTION linkedin_ingest.lock_jobs_of_profile();
+
 CREATE FUNCTION linkedin_ingest.wake_worker() RETURNS trigger
 	LANGUAGE c
 	SET search_path = pg_catalog, pg_temp
@@ -170,6 +192,7 @@ CREATE TABLE linkedin_ingest.scoring_attempts (
 	completion_tokens int,
 	cost_usd numeric,
 	parsed jsonb,
+	cache_key text,
 	claimed_at timestamptz,
 	sent_at timestamptz,
 	first_byte_at timestamptz,
@@ -177,10 +200,17 @@ CREATE TABLE linkedin_ingest.scoring_attempts (
 	recorded_at timestamptz NOT NULL DEFAULT clock_timestamp(),
 	PRIMARY KEY (job_id, attempt)
 )
-WITH (autovacuum_vacuum_insert_scale_factor = 0.05, autovacuum_analyze_scale_factor = 0.02);
-/* What happened in the last minute (provider_status): appended in time order. */
-CREATE INDEX scoring_attempts_recorded ON linkedin_ingest.scoring_attempts
-	USING brin (recorded_at) WITH (pages_per_range = 32, autosummarize = on);
+WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 2000,
+	  autovacuum_vacuum_insert_scale_factor = 0.05, autovacuum_analyze_scale_factor = 0.02,
+	  autovacuum_vacuum_cost_delay = 0,
+	  toast.autovacuum_vacuum_scale_factor = 0.05, toast.autovacuum_vacuum_cost_delay = 0);
+/*
+ * What happened in the last minute (provider_status).  No BRIN index: a purge
+ * makes room all over the table, and the newest rows go there.
+ */
+CREATE INDEX scoring_attempts_recorded ON linkedin_ingest.scoring_attempts (recorded_at);
+/* Calls that have not ended: few at any time. */
+CREATE INDEX scoring_attempts_open ON linkedin_ingest.scoring_attempts (job_id) WHERE outcome IS NULL;
 COMMENT ON TABLE linkedin_ingest.scoring_attempts IS 'one row per call to a model, possibly paid ones included';
 COMMENT ON COLUMN linkedin_ingest.scoring_attempts.job_id IS 'the job';
 COMMENT ON COLUMN linkedin_ingest.scoring_attempts.attempt IS '1, 2, ... over the job''s life, never reused';
@@ -200,21 +230,28 @@ COMMENT ON COLUMN linkedin_ingest.scoring_attempts.prompt_tokens IS 'as told by 
 COMMENT ON COLUMN linkedin_ingest.scoring_attempts.completion_tokens IS 'as told by the provider';
 COMMENT ON COLUMN linkedin_ingest.scoring_attempts.cost_usd IS 'at the price valid when the call was made; null without a price';
 COMMENT ON COLUMN linkedin_ingest.scoring_attempts.parsed IS 'a sample''s valid answer, kept when it arrived';
+COMMENT ON COLUMN linkedin_ingest.scoring_attempts.cache_key IS 'hash of what that sample was asked, as in scoring_jobs: a later claim takes it over only for the same question';
 COMMENT ON COLUMN linkedin_ingest.scoring_attempts.claimed_at IS 'when the job was claimed for this call';
 COMMENT ON COLUMN linkedin_ingest.scoring_attempts.sent_at IS 'when the transfer was started';
 COMMENT ON COLUMN linkedin_ingest.scoring_attempts.first_byte_at IS 'first byte of the response';
 COMMENT ON COLUMN linkedin_ingest.scoring_attempts.finished_at IS 'end of the transfer';
 COMMENT ON COLUMN linkedin_ingest.scoring_attempts.recorded_at IS 'when this row got its outcome, or was opened';
 
+/*
+ * No foreign key to the profile, whose jobs go with it: checking one would let
+ * the worker, which has the job's row, wait for the profile's, while a DELETE
+ * of the profile waits for the job's.
+ */
 CREATE TABLE linkedin_ingest.latest_scores (
-	profile_id uuid NOT NULL REFERENCES linkedin_ingest.profiles ON DELETE CASCADE,
+	profile_id uuid NOT NULL,
 	role text,
 	stage text NOT NULL,
 	job_id uuid NOT NULL REFERENCES linkedin_ingest.scoring_jobs ON DELETE CASCADE,
 	completed_at timestamptz NOT NULL,
 	CONSTRAINT latest_scores_key UNIQUE NULLS NOT DISTINCT (profile_id, role, stage)
 )
-WITH (fillfactor = 70);
+WITH (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 1000,
+	  autovacuum_vacuum_cost_delay = 0);
 CREATE INDEX latest_scores_job ON linkedin_ingest.latest_scores (job_id);
 COMMENT ON TABLE linkedin_ingest.latest_scores IS 'which completed job is the latest per profile, role and stage; kept by the statement that records a result';
 COMMENT ON COLUMN linkedin_ingest.latest_scores.profile_id IS 'the person';
@@ -235,7 +272,8 @@ CREATE TABLE linkedin_ingest.spend_daily (
 	cost_usd numeric,
 	CONSTRAINT spend_daily_key UNIQUE NULLS NOT DISTINCT (day, provider, model, role, template_id)
 )
-WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000);
+WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000,
+	  autovacuum_vacuum_cost_delay = 0);
 COMMENT ON TABLE linkedin_ingest.spend_daily IS 'calls, tokens and cost per UTC day; no person''s data, untouched by purge';
 COMMENT ON COLUMN linkedin_ingest.spend_daily.day IS 'UTC day on which the call was recorded';
 COMMENT ON COLUMN linkedin_ingest.spend_daily.provider IS 'provider called';

@@ -240,7 +240,7 @@ BEGIN
 			j.stage = 'compatibility' AND j.status = 'completed' AND ask.role IS NOT NULL
 				AND NOT linkedin_ingest.passes_gate(j.parsed_score, ask.role) AS refused
 		INTO predecessor
-		FROM linkedin_ingest.scoring_jobs j WHERE j.id = create_jobs.after_job FOR SHARE;
+		FROM linkedin_ingest.scoring_jobs j WHERE j.id = create_jobs.after_job FOR NO KEY UPDATE;
 		IF NOT FOUND THEN
 			RAISE EXCEPTION 'job % not found', after_job
 				USING ERRCODE = 'P0002', COLUMN = 'after_job';
@@ -260,8 +260,15 @@ BEGIN
 					  DETAIL = 'The confidence is below 0.40.',
 					  HINT = 'Leave after_job out to score the person all the same.';
 		END IF;
+		/*
+		 * Whoever ends the predecessor settles this job with it.  One whose
+		 * snapshot is older (REPEATABLE READ) would not see it and leave it
+		 * waiting for ever: the change makes that an error (40001).
+		 */
 		IF predecessor.status <> 'completed' THEN
 			due := 'infinity';
+			UPDATE linkedin_ingest.scoring_jobs j SET updated_at = clock_timestamp()
+			WHERE j.id = create_jobs.after_job;
 		END IF;
 	END IF;
 
@@ -564,11 +571,39 @@ $$;
 COMMENT ON FUNCTION linkedin_ingest.score_profiles(uuid[], text, uuid, text, text, int, numeric, int, timestamptz, int) IS
 	'score_profile for many people at once, in input order; a bad id costs one row, which says why';
 
+/* Cancels whoever waits for jobs that will not complete, and whoever waits for those. */
+CREATE FUNCTION linkedin_ingest.cancel_dependents(ended uuid[], code text, message text) RETURNS SETOF uuid
+	LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE
+	SET search_path = pg_catalog, pg_temp
+	AS $$
+BEGIN
+	LOOP
+		WITH cancelled AS (
+			UPDATE linkedin_ingest.scoring_jobs j
+			SET status = 'cancelled', completed_at = clock_timestamp(),
+				error = jsonb_build_object('code', code,
+					'message', format(message, j.after_job), 'retryable', false,
+					'http_status', NULL, 'attempts', j.attempts, 'at', clock_timestamp())
+			FROM unnest(ended) e (id)
+			WHERE j.after_job = e.id AND j.status = 'pending' AND j.run_at = 'infinity'
+			RETURNING j.id)
+		SELECT array_agg(c.id) INTO ended FROM cancelled c;
+		EXIT WHEN ended IS NULL;
+		RETURN QUERY SELECT unnest(ended);
+		code := 'dependency_failed';
+		message := 'job %s did not complete';
+	END LOOP;
+END
+$$;
+COMMENT ON FUNCTION linkedin_ingest.cancel_dependents(uuid[], text, text) IS
+	'internal: cancels the jobs that wait for these, and whoever waits for them; returns their ids';
+
 /*
- * Whatever ends a job calls this in the same transaction.  Jobs that wait for
- * one that has completed are due, save those for a role that its compatibility
- * check does not pass; these, and those that wait for one that will not
- * complete, end with it, and so do those that wait for them.
+ * Whatever ends a job calls this in the same transaction, with the locks of
+ * lock_jobs() or try_lock_jobs().  Jobs that wait for one that has completed
+ * are due, save those for a role that its compatibility check does not pass;
+ * these, and those that wait for one that will not complete, end with it, and
+ * so do those that wait for them.
  */
 CREATE FUNCTION linkedin_ingest.settle_dependents(job_id uuid) RETURNS SETOF uuid
 	LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE
@@ -576,9 +611,6 @@ CREATE FUNCTION linkedin_ingest.settle_dependents(job_id uuid) RETURNS SETOF uui
 	AS $$
 DECLARE
 	job record;
-	code text := 'dependency_failed';
-	message text := 'job %s did not complete';
-	ended uuid[] := ARRAY[job_id];
 BEGIN
 	SELECT j.status, coalesce(j.stage = 'compatibility', false) AS gated, j.parsed_score INTO job
 	FROM linkedin_ingest.scoring_jobs j WHERE j.id = job_id;
@@ -587,29 +619,14 @@ BEGIN
 		SET run_at = now()
 		WHERE j.after_job = job_id AND j.status = 'pending' AND j.run_at = 'infinity'
 			AND (NOT job.gated OR j.role IS NULL OR linkedin_ingest.passes_gate(job.parsed_score, j.role));
-		IF NOT job.gated THEN
-			RETURN;
+		IF job.gated THEN
+			RETURN QUERY SELECT linkedin_ingest.cancel_dependents(ARRAY[job_id], 'gate_not_passed',
+																  'job %s rates the role below 0.40');
 		END IF;
-		code := 'gate_not_passed';
-		message := 'job %s rates the role below 0.40';
-	ELSIF job.status NOT IN ('failed', 'cancelled') THEN
-		RETURN;
+	ELSIF job.status IN ('failed', 'cancelled') THEN
+		RETURN QUERY SELECT linkedin_ingest.cancel_dependents(ARRAY[job_id], 'dependency_failed',
+															  'job %s did not complete');
 	END IF;
-	LOOP
-		WITH cancelled AS (
-			UPDATE linkedin_ingest.scoring_jobs j
-			SET status = 'cancelled', completed_at = clock_timestamp(),
-				error = jsonb_build_object('code', code,
-					'message', format(message, j.after_job), 'retryable', false,
-					'http_status', NULL, 'attempts', j.attempts, 'at', clock_timestamp())
-			WHERE j.after_job = ANY (ended) AND j.status = 'pending' AND j.run_at = 'infinity'
-			RETURNING j.id)
-		SELECT array_agg(c.id) INTO ended FROM cancelled c;
-		EXIT WHEN ended IS NULL;
-		RETURN QUERY SELECT unnest(ended);
-		code := 'dependency_failed';
-		message := 'job %s did not complete';
-	END LOOP;
 END
 $$;
 COMMENT ON FUNCTION linkedin_ingest.settle_dependents(uuid) IS
@@ -621,9 +638,9 @@ CREATE FUNCTION linkedin_ingest.cancel_job(job_id uuid) RETURNS boolean
 	AS $$
 DECLARE
 	state text;
-	ended uuid;
 BEGIN
-	SELECT j.status INTO state FROM linkedin_ingest.scoring_jobs j WHERE j.id = job_id FOR UPDATE;
+	PERFORM linkedin_ingest.lock_jobs(ARRAY[job_id]);
+	SELECT j.status INTO state FROM linkedin_ingest.scoring_jobs j WHERE j.id = job_id;
 	IF NOT FOUND THEN
 		RAISE EXCEPTION 'job % not found', coalesce(job_id::text, 'null')
 			USING ERRCODE = 'P0002', COLUMN = 'job_id';
@@ -637,13 +654,8 @@ BEGIN
 		error = jsonb_build_object('code', 'cancelled', 'message', 'cancelled on request', 'retryable', true,
 			'http_status', NULL, 'attempts', j.attempts, 'at', clock_timestamp())
 	WHERE j.id = job_id;
-
-	PERFORM linkedin_ingest.is_preloaded();
-	FOR ended IN SELECT job_id UNION ALL SELECT d FROM linkedin_ingest.settle_dependents(job_id) d LOOP
-		IF current_setting('linkedin_ingest.notify')::boolean THEN
-			PERFORM pg_notify('linkedin_ingest', json_build_object('job_id', ended, 'status', 'cancelled')::text);
-		END IF;
-	END LOOP;
+	PERFORM linkedin_ingest.notify_cancelled(
+		ARRAY(SELECT job_id UNION ALL SELECT d FROM linkedin_ingest.settle_dependents(job_id) d));
 	RETURN true;
 END
 $$;
@@ -674,7 +686,7 @@ BEGIN
 	PERFORM FROM linkedin_ingest.profiles p
 		WHERE p.id = (SELECT j.profile_id FROM linkedin_ingest.scoring_jobs j WHERE j.id = job_id)
 		FOR NO KEY UPDATE;
-	SELECT j.* INTO job FROM linkedin_ingest.scoring_jobs j WHERE j.id = job_id FOR UPDATE;
+	SELECT j.* INTO job FROM linkedin_ingest.scoring_jobs j WHERE j.id = job_id FOR NO KEY UPDATE;
 	IF NOT FOUND THEN
 		RAISE EXCEPTION 'job % not found', coalesce(job_id::text, 'null')
 			USING ERRCODE = 'P0002', COLUMN = 'job_id';
@@ -838,7 +850,7 @@ BEGIN
 	IF ttl > '0' THEN
 		SELECT j.id INTO hit FROM linkedin_ingest.scoring_jobs j
 		WHERE j.profile_id = explain_score.profile_id AND j.cache_key = rendered ->> 'cache_key'
-			AND j.status = 'completed' AND j.completed_at > clock_timestamp() - ttl
+			AND j.status = 'completed' AND NOT j.cached AND j.completed_at > clock_timestamp() - ttl
 		ORDER BY j.completed_at DESC, j.id DESC LIMIT 1;
 	END IF;
 

@@ -177,24 +177,42 @@ COMMENT ON COLUMN linkedin_ingest.worker_status.host_id IS '/etc/machine-id of t
 COMMENT ON COLUMN linkedin_ingest.worker_status.completed_per_second IS 'mean since its start';
 COMMENT ON COLUMN linkedin_ingest.worker_status.failed_per_second IS 'mean since its start';
 
+/*
+ * Read from two indexes alone, however wide the finished jobs are: one has the
+ * state of every job, the claim's has the lanes of the pending ones.
+ */
 CREATE VIEW linkedin_ingest.queue_status AS
-	WITH lanes AS (
-		SELECT j.role, j.status, j.provider, j.model, count(*) AS jobs, min(j.created_at) AS oldest,
-			count(*) FILTER (WHERE j.status = 'pending' AND j.run_at <= clock_timestamp()) AS due,
-			min(j.run_at) FILTER (WHERE j.status = 'pending' AND j.run_at < 'infinity') AS next_run,
-			count(*) FILTER (WHERE j.status = 'pending' AND j.run_at = 'infinity') AS dependent
+	WITH states AS (
+		SELECT j.role, j.status, count(*) AS jobs, min(j.created_at) AS oldest
 		FROM linkedin_ingest.scoring_jobs j
-		GROUP BY j.role, j.status, j.provider, j.model
+		GROUP BY j.role, j.status
+	), lanes AS (
+		SELECT j.lane, count(*) AS jobs, count(*) FILTER (WHERE j.run_at <= clock_timestamp()) AS due,
+			min(j.run_at) FILTER (WHERE j.run_at < 'infinity') AS next_run,
+			count(*) FILTER (WHERE j.run_at = 'infinity') AS dependent
+		FROM linkedin_ingest.scoring_jobs j
+		WHERE j.status = 'pending'
+		GROUP BY j.lane
+	), askers AS (
+		SELECT split_part(n.lane, E'\x1f', 1) AS provider, split_part(n.lane, E'\x1f', 2) AS model,
+			nullif(split_part(n.lane, E'\x1f', 3), '') COLLATE "default" AS role, sum(n.jobs) AS jobs, sum(n.due) AS due,
+			min(n.next_run) AS next_run, sum(n.dependent) AS dependent
+		FROM lanes n
+		GROUP BY 1, 2, 3
+	), pending AS (
+		SELECT l.role, sum(l.due) AS due, min(l.next_run) AS next_run, sum(l.dependent) AS dependent,
+			sum(l.jobs) FILTER (WHERE w.problem IS NOT NULL) AS blocked,
+			string_agg(DISTINCT l.provider || ': ' || (w.problem ->> 'code'), ', ') AS reason
+		FROM askers l
+		CROSS JOIN LATERAL (
+			SELECT linkedin_ingest.lane_problem(l.provider, l.model, l.role)
+		) w (problem)
+		GROUP BY l.role
 	)
-	SELECT l.role, l.status, sum(l.jobs)::bigint AS jobs, min(l.oldest) AS oldest, sum(l.due)::bigint AS due,
-		min(l.next_run) AS next_run, sum(l.dependent)::bigint AS dependent,
-		coalesce(sum(l.jobs) FILTER (WHERE w.problem IS NOT NULL), 0)::bigint AS blocked,
-		string_agg(DISTINCT l.provider || ': ' || (w.problem ->> 'code'), ', ') AS reason
-	FROM lanes l
-	CROSS JOIN LATERAL (
-		SELECT CASE WHEN l.status = 'pending' THEN linkedin_ingest.lane_problem(l.provider, l.model, l.role) END
-	) w (problem)
-	GROUP BY l.role, l.status;
+	SELECT s.role, s.status, s.jobs, s.oldest, coalesce(p.due, 0)::bigint AS due, p.next_run,
+		coalesce(p.dependent, 0)::bigint AS dependent, coalesce(p.blocked, 0)::bigint AS blocked, p.reason
+	FROM states s
+	LEFT JOIN pending p ON s.status = 'pending' AND p.role IS NOT DISTINCT FROM s.role;
 COMMENT ON VIEW linkedin_ingest.queue_status IS 'jobs per role and state';
 COMMENT ON COLUMN linkedin_ingest.queue_status.role IS 'role; null for compatibility and free prompts';
 COMMENT ON COLUMN linkedin_ingest.queue_status.status IS 'state';
@@ -207,6 +225,13 @@ COMMENT ON COLUMN linkedin_ingest.queue_status.blocked IS 'pending jobs whose ac
 COMMENT ON COLUMN linkedin_ingest.queue_status.reason IS 'providers that block them, and the error codes';
 
 CREATE VIEW linkedin_ingest.provider_status AS
+	WITH recent AS MATERIALIZED (
+		SELECT a.provider, a.model, count(*) AS calls,
+			coalesce(sum(a.prompt_tokens), 0) + coalesce(sum(a.completion_tokens), 0) AS tokens
+		FROM linkedin_ingest.scoring_attempts a
+		WHERE a.recorded_at > statement_timestamp() - interval '1 minute'
+		GROUP BY a.provider, a.model
+	)
 	SELECT p.name AS provider, nullif(s.model, '') AS model, p.kind, p.is_default,
 		CASE WHEN p.api_key_ref IS NULL THEN NULL ELSE s.key_found END AS key_found,
 		s.in_flight, p.max_in_flight,
@@ -221,10 +246,9 @@ CREATE VIEW linkedin_ingest.provider_status AS
 	FROM linkedin_ingest.llm_providers p
 	LEFT JOIN linkedin_ingest.account_states() s ON s.provider = p.name
 	LEFT JOIN LATERAL (
-		SELECT count(*) AS calls, coalesce(sum(a.prompt_tokens), 0) + coalesce(sum(a.completion_tokens), 0) AS tokens
-		FROM linkedin_ingest.scoring_attempts a
-		WHERE a.recorded_at > statement_timestamp() - interval '1 minute'
-			AND a.provider = p.name AND (coalesce(s.model, '') = '' OR a.model = s.model)
+		SELECT coalesce(sum(a.calls), 0)::bigint AS calls, coalesce(sum(a.tokens), 0)::bigint AS tokens
+		FROM recent a
+		WHERE a.provider = p.name AND (coalesce(s.model, '') = '' OR a.model = s.model)
 	) r ON true
 	LEFT JOIN LATERAL (
 		SELECT sum(x.cost_usd) AS cost_usd FROM linkedin_ingest.spend_daily x
@@ -288,9 +312,20 @@ CREATE VIEW linkedin_ingest.queue_anomalies AS
 	WHERE j.status = 'pending' AND j.run_at = 'infinity'
 		AND (p.id IS NULL OR p.status NOT IN ('pending', 'processing'))
 	UNION ALL
-	SELECT 'exhausted', j.id, format('pending after %s of %s attempts', j.attempts, j.max_attempts)
+	SELECT 'released early', j.id, format('may run, but job %s has not completed', j.after_job)
 	FROM linkedin_ingest.scoring_jobs j
-	WHERE j.status = 'pending' AND j.attempts >= j.max_attempts
+	JOIN linkedin_ingest.scoring_jobs p ON p.id = j.after_job
+	WHERE j.status = 'pending' AND j.run_at < 'infinity' AND p.status <> 'completed'
+	UNION ALL
+	SELECT CASE WHEN j.claim_token IS NULL THEN 'exhausted' ELSE 'stray claim' END, j.id,
+		CASE WHEN j.claim_token IS NULL THEN format('pending after %s of %s attempts', j.attempts, j.max_attempts)
+			ELSE 'pending, but with the token of a claim' END
+	FROM linkedin_ingest.scoring_jobs j
+	WHERE j.status = 'pending' AND (j.attempts >= j.max_attempts OR j.claim_token IS NOT NULL)
+	UNION ALL
+	SELECT 'exhausted', j.id, format('attempt %s of %s', j.attempts, j.max_attempts)
+	FROM linkedin_ingest.scoring_jobs j
+	WHERE j.status = 'processing' AND j.attempts > j.max_attempts
 	UNION ALL
 	SELECT 'wrong latest score', j.id,
 		CASE WHEN l.job_id IS NULL THEN 'completed, but profile_scores has no row for it or a later one'
@@ -301,12 +336,12 @@ CREATE VIEW linkedin_ingest.queue_anomalies AS
 	WHERE j.status = 'completed' AND j.stage IS NOT NULL
 		AND (l.job_id IS NULL OR (j.completed_at, j.id) > (l.completed_at, l.job_id))
 	UNION ALL
-	SELECT 'wrong latest score', l.job_id, format('profile_scores shows it, it is %s', j.status)
+	SELECT 'wrong latest score', l.job_id, format('profile_scores shows it, it is %s', coalesce(j.status, 'gone'))
 	FROM linkedin_ingest.latest_scores l
-	JOIN linkedin_ingest.scoring_jobs j ON j.id = l.job_id
-	WHERE j.status <> 'completed' OR j.profile_id <> l.profile_id
+	LEFT JOIN linkedin_ingest.scoring_jobs j ON j.id = l.job_id
+	WHERE j.id IS NULL OR j.status <> 'completed' OR j.profile_id <> l.profile_id
 		OR j.role IS DISTINCT FROM l.role OR j.stage IS DISTINCT FROM l.stage;
 COMMENT ON VIEW linkedin_ingest.queue_anomalies IS 'rows that break a rule of the job states; always empty';
-COMMENT ON COLUMN linkedin_ingest.queue_anomalies.anomaly IS 'abandoned, open attempt, unsettled, exhausted or wrong latest score';
+COMMENT ON COLUMN linkedin_ingest.queue_anomalies.anomaly IS 'abandoned, open attempt, unsettled, released early, exhausted, stray claim or wrong latest score';
 COMMENT ON COLUMN linkedin_ingest.queue_anomalies.job_id IS 'the job';
 COMMENT ON COLUMN linkedin_ingest.queue_anomalies.detail IS 'what is wrong with it';

@@ -90,7 +90,7 @@ CREATE TRIGGER wake AFTER INSERT OR UPDATE OR DELETE ON linkedin_ingest.home
 	FOR EACH STATEMENT EXECUTE FUNCTION linkedin_ingest.notify_providers_changed();
 
 CREATE FUNCTION linkedin_ingest.wait_for_job(job_id uuid, timeout interval DEFAULT '1 min') RETURNS text
-	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE SECURITY DEFINER
+	LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 	SET search_path = pg_catalog, pg_temp
 	AS 'MODULE_PATHNAME', 'linkedin_ingest_wait_for_job';
 COMMENT ON FUNCTION linkedin_ingest.wait_for_job(uuid, interval) IS

@@ -52,8 +52,8 @@ set_pause(LiEngine *engine, const char *reason)
 }
 
 /*
- * Whether this database's jobs may be touched.  An empty queue is no reason to
- * call a database paused: it becomes at home with its first job.
+ * Whether this database's jobs may be touched.  A database without any job,
+ * ended ones included, is not paused: it becomes at home with its first one.
  */
 static bool
 may_work(LiEngine *engine, bool has_jobs, bool with_rescue)
@@ -69,7 +69,7 @@ may_work(LiEngine *engine, bool has_jobs, bool with_rescue)
 	}
 	if (has_jobs || with_rescue)
 		problem = li_home_problem();
-	set_pause(engine, problem && (has_jobs || li_queue_is_processing()) ? problem : "");
+	set_pause(engine, problem && (has_jobs || li_queue_has_jobs()) ? problem : "");
 	return problem == NULL;
 }
 

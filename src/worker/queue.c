@@ -281,16 +281,16 @@ li_queue_claim(List *lanes, const pg_uuid_t *worker, MemoryContext out)
 	return claims;
 }
 
-/* Fills parsed[sample] with what is on record, in the claim's context. */
+/* Fills parsed[sample] with the answers on record to the same question, in the claim's context. */
 void
-li_queue_samples(const LiClaim *claim, const char **parsed)
+li_queue_samples(const LiClaim *claim, const char *cache_key, const char **parsed)
 {
 	Datum		values[2];
 	uint64		n;
 	uint64		i;
 
 	values[0] = UUIDPGetDatum(&claim->id);
-	values[1] = CStringGetTextDatum(claim->job.model);
+	values[1] = CStringGetTextDatum(cache_key);
 	n = li_sql_read(&samples_statement, values, NULL);
 	for (i = 0; i < n; i++)
 	{
@@ -302,8 +302,9 @@ li_queue_samples(const LiClaim *claim, const char **parsed)
 }
 
 /*
- * The answer of the newest completed job that asked the same about the same
- * person within the last ttl seconds, in the claim's context; NULL: none.
+ * The answer of the newest completed job that asked the model the same about
+ * the same person within the last ttl seconds, in the claim's context; NULL:
+ * none.  An answer that was taken from here itself makes none younger.
  */
 const char *
 li_queue_cached(const LiClaim *claim, const char *cache_key, int ttl_s)
@@ -461,6 +462,7 @@ put_call(Column *c, const LiRecord *r, const LiCallRecord *call)
 	put_time(&c[20], call->first_byte_at);
 	put_time(&c[21], call->finished_at);
 	put_text(&c[22], call->parsed);
+	put_text(&c[23], call->parsed ? r->cache_key : NULL);
 }
 
 /* Attempt rows: new ones, ones that were open, and open ones for what follows. */
@@ -706,11 +708,11 @@ li_queue_live_sessions(MemoryContext out)
 	return uuid_rows(li_sql_run(&sessions_statement, NULL, NULL), out);
 }
 
-/* Whether any job is processing. */
+/* Whether there is any job, in whatever state. */
 bool
-li_queue_is_processing(void)
+li_queue_has_jobs(void)
 {
-	return li_sql_read(&processing_statement, NULL, NULL) > 0;
+	return li_sql_read(&any_statement, NULL, NULL) > 0;
 }
 
 /* Jobs of these profiles (uuid[]) created since then, as committed by now. */

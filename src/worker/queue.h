@@ -109,10 +109,10 @@ typedef struct LiRecord
  */
 extern List *li_queue_lanes(MemoryContext out);
 extern List *li_queue_claim(List *lanes, const pg_uuid_t *worker, MemoryContext out);
-extern bool li_queue_is_processing(void);
+extern bool li_queue_has_jobs(void);
 extern int64 li_queue_count_now(Datum profiles, Datum since);
 extern char *li_queue_state(const pg_uuid_t *job, MemoryContext out, bool *own);
-extern void li_queue_samples(const LiClaim *claim, const char **parsed);
+extern void li_queue_samples(const LiClaim *claim, const char *cache_key, const char **parsed);
 extern const char *li_queue_cached(const LiClaim *claim, const char *cache_key, int ttl_s);
 extern List *li_queue_owners(MemoryContext out);
 extern List *li_queue_live_sessions(MemoryContext out);

@@ -3,6 +3,10 @@
  * queue_sql.h
  *		Every statement on the job tables; for queue.c alone.
  *
+ * The worker waits for no lock on a job: whoever holds one may be waiting for
+ * the worker.  It takes the rows that it gets (SKIP LOCKED, try_lock_jobs())
+ * and comes back for the others.
+ *
  *-------------------------------------------------------------------------
  */
 #ifndef LI_QUEUE_SQL_H
@@ -94,23 +98,23 @@ static LiStatement attempts_statement = {
 	"INSERT INTO linkedin_ingest.scoring_attempts (job_id, attempt, claim_no, kind, sample,"
 	" charged, worker_pid, provider, model, http_status, outcome, error_code, error_message,"
 	" request_id, prompt_tokens, completion_tokens, cost_usd, claimed_at, sent_at,"
-	" first_byte_at, finished_at, parsed)"
+	" first_byte_at, finished_at, parsed, cache_key)"
 	" SELECT r.id, coalesce((SELECT max(a.attempt) FROM linkedin_ingest.scoring_attempts AS a"
 	"  WHERE a.job_id = r.id), 0) + 1, r.claim_no, r.kind, r.sample, r.charged,"
 	"  pg_backend_pid(), r.provider, r.model, r.http_status, r.outcome, r.error_code,"
 	"  r.error_message, r.request_id, r.prompt_tokens, r.completion_tokens, " COST ","
-	"  r.claimed_at, r.sent_at, r.first_byte_at, r.finished_at, r.parsed::jsonb"
+	"  r.claimed_at, r.sent_at, r.first_byte_at, r.finished_at, r.parsed::jsonb, r.cache_key"
 	" FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17,"
-	"  $18, $19, $20, $21, $22, $23) AS r(id, claim_no, kind, sample, charged, provider, model,"
+	"  $18, $19, $20, $21, $22, $23, $24) AS r(id, claim_no, kind, sample, charged, provider, model,"
 	"  http_status, outcome, error_code, error_message, request_id, prompt_tokens,"
 	"  cached_tokens, completion_tokens, input_price, cached_price, output_price, claimed_at,"
-	"  sent_at, first_byte_at, finished_at, parsed)"
+	"  sent_at, first_byte_at, finished_at, parsed, cache_key)"
 	" RETURNING job_id, attempt",
-	23, {UUIDARRAYOID, INT4ARRAYOID, TEXTARRAYOID, INT4ARRAYOID, BOOLARRAYOID, TEXTARRAYOID,
+	24, {UUIDARRAYOID, INT4ARRAYOID, TEXTARRAYOID, INT4ARRAYOID, BOOLARRAYOID, TEXTARRAYOID,
 		TEXTARRAYOID, INT4ARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID,
 		INT4ARRAYOID, INT4ARRAYOID, INT4ARRAYOID, NUMERICARRAYOID, NUMERICARRAYOID,
 		NUMERICARRAYOID, TIMESTAMPTZARRAYOID, TIMESTAMPTZARRAYOID, TIMESTAMPTZARRAYOID,
-		TIMESTAMPTZARRAYOID, TEXTARRAYOID}
+		TIMESTAMPTZARRAYOID, TEXTARRAYOID, TEXTARRAYOID}
 };
 
 /* The same columns, for a call whose open row was committed before it was sent. */
@@ -120,19 +124,20 @@ static LiStatement close_statement = {
 	" error_message = r.error_message, request_id = r.request_id,"
 	" prompt_tokens = r.prompt_tokens, completion_tokens = r.completion_tokens,"
 	" cost_usd = " COST ", sent_at = r.sent_at, first_byte_at = r.first_byte_at,"
-	" finished_at = r.finished_at, parsed = r.parsed::jsonb, recorded_at = clock_timestamp()"
+	" finished_at = r.finished_at, parsed = r.parsed::jsonb, cache_key = r.cache_key,"
+	" recorded_at = clock_timestamp()"
 	" FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17,"
-	"  $18, $19, $20, $21, $22, $23) AS r(id, claim_no, kind, sample, charged, provider, model,"
+	"  $18, $19, $20, $21, $22, $23, $24) AS r(id, claim_no, kind, sample, charged, provider, model,"
 	"  http_status, outcome, error_code, error_message, request_id, prompt_tokens,"
 	"  cached_tokens, completion_tokens, input_price, cached_price, output_price, claimed_at,"
-	"  sent_at, first_byte_at, finished_at, parsed)"
+	"  sent_at, first_byte_at, finished_at, parsed, cache_key)"
 	" WHERE a.job_id = r.id AND a.claim_no = r.claim_no AND a.outcome IS NULL"
 	" AND a.sample = r.sample",
-	23, {UUIDARRAYOID, INT4ARRAYOID, TEXTARRAYOID, INT4ARRAYOID, BOOLARRAYOID, TEXTARRAYOID,
+	24, {UUIDARRAYOID, INT4ARRAYOID, TEXTARRAYOID, INT4ARRAYOID, BOOLARRAYOID, TEXTARRAYOID,
 		TEXTARRAYOID, INT4ARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID,
 		INT4ARRAYOID, INT4ARRAYOID, INT4ARRAYOID, NUMERICARRAYOID, NUMERICARRAYOID,
 		NUMERICARRAYOID, TIMESTAMPTZARRAYOID, TIMESTAMPTZARRAYOID, TIMESTAMPTZARRAYOID,
-		TIMESTAMPTZARRAYOID, TEXTARRAYOID}
+		TIMESTAMPTZARRAYOID, TEXTARRAYOID, TEXTARRAYOID}
 };
 
 static LiStatement spend_statement = {
@@ -188,10 +193,10 @@ static LiStatement rescue_statement = {
 	"  error = jsonb_build_object('code', 'worker_lost',"
 	"   'message', 'the worker was lost while the model was asked', 'retryable', true,"
 	"   'http_status', NULL, 'attempts', j.attempts, 'at', clock_timestamp())"
-	"  WHERE j.id = ANY (ARRAY ("
+	"  WHERE j.id = ANY (ARRAY (SELECT linkedin_ingest.try_lock_jobs(ARRAY ("
 	"   SELECT p.id FROM linkedin_ingest.scoring_jobs AS p"
-	"   WHERE p.status = 'processing' AND p.worker_id = ANY ($1)"
-	"   LIMIT $2 FOR NO KEY UPDATE SKIP LOCKED))"
+	"   WHERE p.status = 'processing' AND p.worker_id = ANY ($1) LIMIT $2))))"
+	"  AND j.status = 'processing' AND j.worker_id = ANY ($1)"
 	"  RETURNING j.id, j.claim_no, j.provider, j.model, j.started_at, j.worker_id, j.status),"
 	" closed AS ("
 	" UPDATE linkedin_ingest.scoring_attempts AS a SET outcome = 'unknown',"
@@ -255,7 +260,8 @@ static LiStatement lost_statement = {
  */
 static LiStatement late_statement = {
 	"WITH r AS (SELECT $9 AS prompt_tokens, $10 AS cached_tokens, $11 AS completion_tokens,"
-	"  $12 AS input_price, $13 AS cached_price, $14 AS output_price),"
+	"  $12 AS input_price, $13 AS cached_price, $14 AS output_price"
+	"  FROM linkedin_ingest.scoring_jobs AS p WHERE p.id = $1 FOR KEY SHARE SKIP LOCKED),"
 	" closed AS ("
 	" UPDATE linkedin_ingest.scoring_attempts AS a SET outcome = 'cancelled',"
 	"  error_code = 'cancelled', http_status = $7, request_id = $8,"
@@ -278,10 +284,9 @@ static LiStatement late_statement = {
 		INT4OID, INT4OID, INT4OID, NUMERICOID, NUMERICOID, NUMERICOID, TIMESTAMPTZOID}
 };
 
-/* Which rows may be written now; the order is the same for all who write many. */
+/* Which jobs may be written now, with those that wait for them. */
 static LiStatement lock_statement = {
-	"SELECT j.id FROM linkedin_ingest.scoring_jobs AS j WHERE j.id = ANY ($1)"
-	" ORDER BY j.id FOR NO KEY UPDATE SKIP LOCKED",
+	"SELECT linkedin_ingest.try_lock_jobs($1)",
 	1, {UUIDARRAYOID}
 };
 
@@ -298,20 +303,20 @@ static LiStatement owners_statement = {
 	0
 };
 
-static LiStatement processing_statement = {
-	"SELECT FROM linkedin_ingest.scoring_jobs WHERE status = 'processing' LIMIT 1", 0
+static LiStatement any_statement = {
+	"SELECT FROM linkedin_ingest.scoring_jobs LIMIT 1", 0
 };
 
-/* Valid answers of earlier claims, of the model that the job has now. */
+/* Valid answers of earlier claims to the question that is asked now. */
 static LiStatement samples_statement = {
 	"SELECT a.sample, a.parsed::text FROM linkedin_ingest.scoring_attempts AS a"
-	" WHERE a.job_id = $1 AND a.model = $2 AND a.parsed IS NOT NULL ORDER BY a.attempt",
+	" WHERE a.job_id = $1 AND a.cache_key = $2 AND a.parsed IS NOT NULL ORDER BY a.attempt",
 	2, {UUIDOID, TEXTOID}
 };
 
 static LiStatement cached_statement = {
 	"SELECT j.parsed_score::text FROM linkedin_ingest.scoring_jobs AS j"
-	" WHERE j.cache_key = $1 AND j.status = 'completed' AND j.profile_id = $2"
+	" WHERE j.cache_key = $1 AND j.status = 'completed' AND NOT j.cached AND j.profile_id = $2"
 	" AND j.completed_at > $3 ORDER BY j.completed_at DESC, j.id DESC LIMIT 1",
 	3, {TEXTOID, UUIDOID, TIMESTAMPTZOID}
 };

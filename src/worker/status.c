@@ -33,6 +33,7 @@
 #include "worker/wakeup.h"
 
 #define UNPRELOADED_POLL_MS 200
+#define DEFAULT_WAIT_MS		60000	/* as in worker.sql */
 
 PG_FUNCTION_INFO_V1(linkedin_ingest_is_preloaded);
 PG_FUNCTION_INFO_V1(linkedin_ingest_build_info);
@@ -375,21 +376,32 @@ interval_ms(const Interval *interval)
 		24 * 3600 * 1000;
 }
 
+static void
+no_such_job(void)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_NO_DATA_FOUND),
+			 errmsg("there is no job with this id"),
+			 err_generic_string(PG_DIAG_COLUMN_NAME, "job_id")));
+}
+
 /*
  * wait_for_job(job_id, timeout) -> text, the job's state at the end
  *
- * Reads with the latest snapshot whatever the isolation level, or a
+ * A null timeout is the default.  Reads with the latest snapshot whatever the isolation level, or a
  * transaction in REPEATABLE READ would wait for ever.
  */
 Datum
 linkedin_ingest_wait_for_job(PG_FUNCTION_ARGS)
 {
-	pg_uuid_t  *job = PG_GETARG_UUID_P(0);
-	int64		timeout = interval_ms(PG_GETARG_INTERVAL_P(1));
+	pg_uuid_t  *job = PG_ARGISNULL(0) ? NULL : PG_GETARG_UUID_P(0);
+	int64		timeout = PG_ARGISNULL(1) ? DEFAULT_WAIT_MS : interval_ms(PG_GETARG_INTERVAL_P(1));
 	uint64		deadline = li_monotonic_ms() + Max(timeout, 0);
 	MemoryContext cxt = CurrentMemoryContext;
 	char	   *state;
 
+	if (job == NULL)
+		no_such_job();
 	if (li_preloaded())
 		ConditionVariablePrepareToSleep(&li_shared->job_ended);
 	for (;;)
@@ -402,10 +414,7 @@ linkedin_ingest_wait_for_job(PG_FUNCTION_ARGS)
 		state = li_queue_state(job, cxt, &own);
 		SPI_finish();
 		if (state == NULL)
-			ereport(ERROR,
-					(errcode(ERRCODE_NO_DATA_FOUND),
-					 errmsg("there is no job with this id"),
-					 err_generic_string(PG_DIAG_COLUMN_NAME, "job_id")));
+			no_such_job();
 		if (own)
 			ereport(ERROR,
 					(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),

@@ -181,7 +181,8 @@ take_samples(LiWork *work)
 	LiRun	   *run = work->run;
 	int			i;
 
-	li_queue_samples(run->claim, run->parsed);
+	if (work->ask.cache_key != NULL)
+		li_queue_samples(run->claim, work->ask.cache_key, run->parsed);
 	for (i = 1; i <= run->claim->job.samples; i++)
 		run->begun[i] = run->parsed[i] != NULL;
 	work->sample = missing_sample(run);

@@ -1,7 +1,7 @@
 -- profile_scores, score_criteria, queue_status, provider_status, worker_status, queue_anomalies.
 \set QUIET on
 BEGIN;
-SELECT plan(31);
+SELECT plan(39);
 SET LOCAL client_min_messages = error;
 SET LOCAL linkedin_ingest.max_jobs_per_profile_per_hour = 0;
 
@@ -31,6 +31,7 @@ INSERT INTO linkedin_ingest.prompt_templates (role, stage, name, prompt_text, ru
 INSERT INTO linkedin_ingest.llm_providers (name, kind, base_url) VALUES ('elsewhere', 'openai', 'http://127.0.0.1:9/v1');
 INSERT INTO linkedin_ingest.llm_models (model, provider) VALUES ('test-small', 'elsewhere');
 INSERT INTO linkedin_ingest.profiles (full_name) VALUES ('Ada Example') RETURNING id AS ada \gset
+\set nobody '00000000-0000-7000-8000-00000000dead'
 
 -- results
 SELECT linkedin_ingest.score_profile(:'ada', 'COO', model => 'test-small') AS first \gset
@@ -106,6 +107,27 @@ SELECT is(pg_temp.anomalies_after(format('UPDATE linkedin_ingest.scoring_jobs SE
 	'unsettled ' || :'last', 'a predecessor that is gone');
 SELECT is(pg_temp.anomalies_after(format('UPDATE linkedin_ingest.scoring_jobs SET attempts = max_attempts WHERE id = %L', :'due')),
 	'exhausted ' || :'due', 'pending without attempts left');
+SELECT is(pg_temp.anomalies_after(format('SELECT pg_temp.claim(%L); UPDATE linkedin_ingest.scoring_jobs SET started_at = now() - interval ''1 h'' WHERE id = %L', :'due', :'due')),
+	'abandoned ' || :'due', 'processing for an hour, for a worker that is gone');
+SELECT is(pg_temp.anomalies_after(format('ALTER TABLE linkedin_ingest.scoring_jobs DISABLE TRIGGER guard;
+	UPDATE linkedin_ingest.scoring_jobs SET updated_at = now() - interval ''1 h'' WHERE id = %L;
+	INSERT INTO linkedin_ingest.scoring_attempts (job_id, attempt, claim_no, kind, charged, provider, model) VALUES (%L, 1, 1, ''first'', true, ''x'', ''x'')', :'first', :'first')),
+	'open attempt ' || :'first', 'a call without an outcome, of a job that has ended');
+SELECT is(pg_temp.anomalies_after(format('SELECT pg_temp.claim(%L); UPDATE linkedin_ingest.scoring_jobs SET attempts = max_attempts + 1 WHERE id = %L', :'due', :'due')),
+	'exhausted ' || :'due', 'an attempt beyond the last one');
+SELECT is(pg_temp.anomalies_after(format('UPDATE linkedin_ingest.scoring_jobs SET run_at = now() WHERE id = %L', :'last')),
+	'released early ' || :'last', 'due before its predecessor has completed');
+SELECT is(pg_temp.anomalies_after(format('ALTER TABLE linkedin_ingest.scoring_jobs DISABLE TRIGGER guard;
+	ALTER TABLE linkedin_ingest.scoring_jobs DROP CONSTRAINT scoring_jobs_processing_is_claimed;
+	UPDATE linkedin_ingest.scoring_jobs SET claim_token = gen_random_uuid() WHERE id = %L', :'due')),
+	'stray claim ' || :'due', 'pending with a claim');
+SELECT is(pg_temp.anomalies_after(format('UPDATE linkedin_ingest.scoring_jobs SET status = ''cancelled'', completed_at = now() WHERE id = %L', :'due')),
+	'unsettled ' || :'last', 'ended, without a look at who waits');
+SELECT is(pg_temp.anomalies_after(format('ALTER TABLE linkedin_ingest.latest_scores DISABLE TRIGGER ALL; UPDATE linkedin_ingest.latest_scores SET job_id = %L WHERE job_id = %L', :'nobody', :'second')) ~ ('wrong latest score ' || :'nobody'),
+	true, 'a job that does not exist');
+SELECT is(pg_temp.anomalies_after(format('INSERT INTO linkedin_ingest.profiles (full_name) VALUES (''Bo Example'');
+	UPDATE linkedin_ingest.latest_scores SET profile_id = (SELECT id FROM linkedin_ingest.profiles WHERE full_name = ''Bo Example'') WHERE job_id = %L', :'second')) ~ ('wrong latest score ' || :'second'),
+	true, 'one of another person');
 SELECT is(pg_temp.anomalies_after(format('DELETE FROM linkedin_ingest.latest_scores WHERE job_id = %L', :'second')),
 	format('wrong latest score %s, wrong latest score %s', :'first', :'second'), 'completed jobs without latest score');
 SELECT is(pg_temp.anomalies_after(format('UPDATE linkedin_ingest.latest_scores l SET job_id = j.id, completed_at = j.completed_at FROM linkedin_ingest.scoring_jobs j WHERE j.id = %L AND l.job_id = %L', :'first', :'second')),

@@ -34,13 +34,17 @@ SELECT count(linkedin_ingest.activate_template(id)) FROM templates WHERE name IN
 CREATE FUNCTION pg_temp.job(sample_texts jsonb[], template text DEFAULT 'odd', prompt text DEFAULT NULL,
 		profile_id uuid DEFAULT '00000000-0000-7000-8000-0000000000a1') RETURNS uuid LANGUAGE plpgsql AS $$
 DECLARE
-	id uuid := linkedin_ingest.score_profile(profile_id, template_id => (SELECT t.id FROM templates t WHERE t.name = template AND prompt IS NULL),
+	made uuid := linkedin_ingest.score_profile(profile_id, template_id => (SELECT t.id FROM templates t WHERE t.name = template AND prompt IS NULL),
 		prompt => prompt, model => 'm', samples => cardinality(sample_texts));
 BEGIN
-	INSERT INTO linkedin_ingest.scoring_attempts (job_id, attempt, claim_no, kind, sample, charged, provider, model, outcome, parsed)
-		SELECT id, s.i, 0, 'sample', s.i, true, 'healthy', 'm', 'ok', s.answer
-		FROM unnest(sample_texts) WITH ORDINALITY AS s (answer, i);
-	RETURN id;
+	INSERT INTO linkedin_ingest.scoring_attempts (job_id, attempt, claim_no, kind, sample, charged, provider, model, outcome, parsed, cache_key)
+		SELECT j.id, s.i, 0, 'sample', s.i, true, 'healthy', 'm', 'ok', s.answer, r.question ->> 'cache_key'
+		FROM linkedin_ingest.scoring_jobs j
+		CROSS JOIN LATERAL linkedin_ingest.render_ask(j.profile_id, j.role, j.stage, j.template_id, j.template_version, j.prompt,
+			j.provider, j.model, j.max_tokens, j.temperature, j.samples) AS r (question)
+		CROSS JOIN LATERAL unnest(sample_texts) WITH ORDINALITY AS s (answer, i)
+		WHERE j.id = made;
+	RETURN made;
 END
 $$;
 CREATE FUNCTION pg_temp.answer(a numeric, b numeric, c numeric, d numeric, metadata jsonb DEFAULT '{}') RETURNS jsonb LANGUAGE sql AS $$

@@ -76,6 +76,16 @@ wait_for_worker($node, 'restored', 'paused');
 calls_nobody($node, 'restored', 'restored dump');
 resumes($node, 'restored', 'restored dump');
 
+# A copy whose jobs have all ended is one all the same, and says so: the next
+# job would wait.
+$node->safe_psql($db, 'CREATE DATABASE ended');
+$node->run_log([ 'psql', '-X', '-v', 'ON_ERROR_STOP=1', '-d', $node->connstr('ended'), '-f', $dump ]);
+$node->safe_psql('ended', q{
+	UPDATE linkedin_ingest.scoring_jobs SET status = 'cancelled', completed_at = now() WHERE status IN ('pending', 'processing')});
+wait_for_sql($node, 'ended', "SELECT state || ' ' || (reason ~ 'resume_worker') FROM linkedin_ingest.worker_status WHERE kind = 'worker'", 'paused true');
+is($node->safe_psql('ended', "SELECT linkedin_ingest.health() ->> 'status'"), 'degraded', 'a copy of ended jobs is paused too');
+calls_nobody($node, 'ended', 'copy of ended jobs');
+
 # A database made with TEMPLATE: the worker leaves the original for it and
 # hands its three jobs back.
 $node->safe_psql('restored', 'CREATE DATABASE cloned TEMPLATE postgres');

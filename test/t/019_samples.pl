@@ -121,6 +121,19 @@ $job = score(samples => 3);
 is(ends($job), 'completed', 'a sample that is throttled');
 is(column($job, 'attempts'), '1', 'the first claim was not charged');
 
+# Samples answer the question that was asked: what they were asked must be what
+# is asked now.
+control($model, 'POST', 'script/changed', JSON::PP::encode_json([
+			{ do => 'ok', content => content(20), times => 1 }, { do => 'error=server_error,retry-after=2', times => 1 },
+			map { { do => 'ok', content => content($_), times => 1 } } 60, 70, 80 ]));
+use_model($node, $db, $model, 's/changed');
+$job = score(samples => 2);
+wait_for_sql($node, $db, "SELECT count(*) FROM linkedin_ingest.scoring_attempts WHERE job_id = '$job' AND outcome IS NOT NULL", '2');
+$node->safe_psql($db, "UPDATE linkedin_ingest.profiles SET about = 'Ran a platform of seven hundred services for a bank.' WHERE id = '$profile'");
+is(ends($job), 'completed', 'a person who changes between two claims');
+is(column($job, 'overall_score'), '65.00', 'the sample of what the person was is not used');
+is($node->safe_psql($db, "SELECT count(*) FROM linkedin_ingest.scoring_attempts WHERE job_id = '$job' AND outcome = 'ok'"), '3', 'it is asked for again');
+
 # --- a crash costs the samples in flight
 
 control($model, 'POST', 'script/crash', JSON::PP::encode_json([
@@ -175,6 +188,14 @@ is($node->safe_psql($db, "SELECT count(*) FROM linkedin_ingest.scoring_attempts 
 	'0', 'and no attempt row');
 $node->safe_psql($db, "UPDATE linkedin_ingest.profiles SET about = about || '!' WHERE public_id = 'person-7'");
 is(score_all(), 1, 'one byte of one profile changed: one call');
+# An answer from the cache makes none younger: when the call is older than the
+# time to live, the model is asked, whoever was answered without meanwhile.
+is(score_all(), 0, 'all once more: no call');
+$node->safe_psql($db, "UPDATE linkedin_ingest.scoring_jobs SET completed_at = completed_at - interval '2 days' WHERE NOT cached AND status = 'completed'");
+$node->safe_psql($db, 'SELECT linkedin_ingest.rebuild_profile_scores()');
+is($node->safe_psql($db, "SELECT count(*) FROM linkedin_ingest.profiles p WHERE p.public_id LIKE 'person-%' AND (linkedin_ingest.explain_score(p.id, 'CTO') ->> 'cache_hit')::boolean"),
+	'0', 'explain_score knows that too');
+is(score_all(), $count, 'the calls are older than cache_ttl: all are asked again');
 my $someone = $node->safe_psql($db, "SELECT id FROM linkedin_ingest.profiles WHERE public_id = 'person-9'");
 is($node->safe_psql($db, "SELECT linkedin_ingest.explain_score('$someone', 'CTO') ->> 'cache_hit'"), 'true', 'explain_score knows it beforehand');
 
