@@ -76,7 +76,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION linkedin_ingest.resume_worker() IS
-	'ends a pause; in a copy (restored dump, cloned directory or database, promoted standby) makes it the home of its jobs, which then run here';
+	'ends a pause; starts a worker that was stopped because it crashed too often; in a copy (restored dump, cloned directory or database, promoted standby) makes it the home of its jobs, which then run here';
 
 CREATE FUNCTION linkedin_ingest.unblock_provider(name text) RETURNS void
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER

@@ -110,6 +110,7 @@ DECLARE
 	wanted_status text := cancel_jobs.status;
 	faults text[] := '{}';
 	found uuid[];
+	running uuid[];
 	ended uuid[];
 BEGIN
 	IF wanted_role IS NOT NULL AND NOT EXISTS (SELECT FROM linkedin_ingest.roles r WHERE r.role = wanted_role) THEN
@@ -133,6 +134,9 @@ BEGIN
 		RETURN 0;
 	END IF;
 	PERFORM linkedin_ingest.lock_jobs(found);
+	running := ARRAY(
+		SELECT j.id FROM linkedin_ingest.scoring_jobs j
+		WHERE j.id = ANY (found) AND j.status = 'processing' AND coalesce(wanted_status, 'processing') = 'processing');
 
 	/*
 	 * By now some may have ended, or been claimed.  What waits for a job that is
@@ -157,6 +161,7 @@ BEGIN
 	IF ended IS NULL THEN
 		RETURN 0;
 	END IF;
+	PERFORM linkedin_ingest.record_cancelled_calls(running);
 	ended := ended || ARRAY(
 		SELECT d FROM linkedin_ingest.cancel_dependents(ended, 'dependency_failed', 'job %s did not complete') d);
 	PERFORM linkedin_ingest.notify_cancelled(ended);

@@ -632,6 +632,27 @@ $$;
 COMMENT ON FUNCTION linkedin_ingest.settle_dependents(uuid) IS
 	'internal: releases the jobs that wait for an ended one, or cancels them (also where the gate is not passed) and whoever waits for them; returns the ids of the cancelled';
 
+CREATE FUNCTION linkedin_ingest.record_cancelled_calls(job_ids uuid[]) RETURNS void
+	LANGUAGE sql VOLATILE STRICT PARALLEL UNSAFE
+BEGIN ATOMIC
+	UPDATE linkedin_ingest.scoring_attempts a
+	SET outcome = 'cancelled', error_code = 'cancelled', recorded_at = clock_timestamp(),
+		error_message = 'cancelled on request; the call may have been paid'
+	WHERE a.job_id = ANY (job_ids) AND a.outcome IS NULL;
+	INSERT INTO linkedin_ingest.scoring_attempts (job_id, attempt, claim_no, kind, charged,
+		provider, model, outcome, error_code, error_message, claimed_at)
+	SELECT j.id, coalesce((SELECT max(a.attempt) FROM linkedin_ingest.scoring_attempts a WHERE a.job_id = j.id), 0) + 1,
+		j.claim_no, CASE WHEN j.claim_no = 1 THEN 'first' ELSE 'retry' END, true,
+		j.provider, j.model, 'cancelled', 'cancelled', 'cancelled on request; the call may have been paid', j.started_at
+	FROM linkedin_ingest.scoring_jobs j
+	/* a call for a sample has an open row before it is made */
+	WHERE j.id = ANY (job_ids) AND j.samples = 1
+		AND NOT EXISTS (SELECT FROM linkedin_ingest.scoring_attempts a
+						WHERE a.job_id = j.id AND a.claim_no = j.claim_no);
+END;
+COMMENT ON FUNCTION linkedin_ingest.record_cancelled_calls(uuid[]) IS
+	'internal: puts the calls of jobs that were processing until now on record, as the worker may be gone before it hears of the cancel; it adds what it knows';
+
 CREATE FUNCTION linkedin_ingest.cancel_job(job_id uuid) RETURNS boolean
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 	SET search_path = pg_catalog, pg_temp
@@ -654,6 +675,9 @@ BEGIN
 		error = jsonb_build_object('code', 'cancelled', 'message', 'cancelled on request', 'retryable', true,
 			'http_status', NULL, 'attempts', j.attempts, 'at', clock_timestamp())
 	WHERE j.id = job_id;
+	IF state = 'processing' THEN
+		PERFORM linkedin_ingest.record_cancelled_calls(ARRAY[job_id]);
+	END IF;
 	PERFORM linkedin_ingest.notify_cancelled(
 		ARRAY(SELECT job_id UNION ALL SELECT d FROM linkedin_ingest.settle_dependents(job_id) d));
 	RETURN true;

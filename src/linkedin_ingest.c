@@ -16,6 +16,7 @@
 #include "task.h"
 #include "score/task.h"
 #include "settings.h"
+#include "worker/crash_guard.h"
 #include "worker/database_ddl.h"
 #include "worker/engine.h"
 #include "worker/errand.h"
@@ -37,6 +38,7 @@ _PG_init(void)
 	li_engine_register(&li_scoring_task);
 	if (process_shared_preload_libraries_in_progress && !IsBinaryUpgrade)
 	{
+		li_crash_guard_init();
 		li_database_ddl_init();
 		li_launcher_init();
 	}

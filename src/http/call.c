@@ -28,6 +28,7 @@
 
 #include <time.h>
 
+#include "faults.h"
 #include "http/address.h"
 #include "http/call.h"
 #include "http/error.h"
@@ -74,7 +75,10 @@ note_byte(LiHttpCall *call)
 {
 	call->last_byte_us = li_now_us();
 	if (call->response.first_byte_us < 0)
+	{
 		call->response.first_byte_us = call->last_byte_us - call->start_us;
+		LI_FAULT("first-byte");
+	}
 }
 
 static size_t

@@ -15,6 +15,7 @@
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
+#include "faults.h"
 #include "settings.h"
 #include "sql.h"
 #include "worker/blocks.h"
@@ -115,7 +116,11 @@ rescue(LiEngine *engine)
 	n = li_queue_rescue(dead, &notices, engine->step);
 	li_queue_forget_workers(dead);
 	if (n > 0)
+	{
+		LI_FAULT("in-rescue");
+		engine->look = true;	/* their lanes were looked at before */
 		ereport(LOG, (errmsg("linkedin_ingest: rescued %d jobs of workers that are gone", n)));
+	}
 	return notices;
 }
 
@@ -490,7 +495,12 @@ li_engine_claim(LiEngine *engine, bool with_rescue)
 		else if (due)
 			engine->next_look_ms = li_monotonic_ms() + BUSY_LANE_WAIT_MS;
 	}
+	if (claims != NIL)
+		LI_FAULT("before-claim-commit");
 	li_engine_commit(engine);
+	engine->unsettled = true;
+	if (claims != NIL)
+		LI_FAULT("after-claim-commit");
 
 	if (notices != NIL)
 	{
@@ -506,6 +516,7 @@ li_engine_claim(LiEngine *engine, bool with_rescue)
 		li_engine_add(engine, &engine->claimed,
 			   li_work_create(one, engine->accounts, li_job_kind, is_probe(&probes, one)));
 	}
+	engine->unsettled = false;
 	foreach(cell, probes)		/* nobody was there to try */
 	{
 		LiLane	   *lane = lfirst(cell);

@@ -32,12 +32,16 @@
 #include "pgstat.h"
 #include "postmaster/interrupt.h"
 #include "storage/fd.h"
+#include "storage/ipc.h"
 #include "storage/latch.h"
+#include "storage/latch.h"
+#include "storage/pmsignal.h"
 #include "storage/proc.h"
 #include "utils/memutils.h"
 #include "utils/resowner.h"
 #include "utils/timestamp.h"
 
+#include "faults.h"
 #include "settings.h"
 #include "worker/engine_private.h"
 #include "worker/errand.h"
@@ -176,6 +180,23 @@ li_engine_in_flight(const LiEngine *engine)
 	return engine->in_flight;
 }
 
+/* Whether calls are made, or their outcome is to be recorded. */
+bool
+li_engine_is_calling(LiEngine *engine)
+{
+	return !dlist_is_empty(&engine->open) || !dlist_is_empty(&engine->ended);
+}
+
+/*
+ * Whether an error came between a commit and the lists' learning of it (no
+ * memory, for one): what is held is no longer known here, only in the table.
+ */
+bool
+li_engine_is_unsettled(const LiEngine *engine)
+{
+	return engine->unsettled;
+}
+
 /* Those of them that are rendered and may not be sent yet. */
 int
 li_engine_waiting(LiEngine *engine)
@@ -242,6 +263,9 @@ li_engine_commit(LiEngine *engine)
 {
 	engine->txn->commit();
 	MemoryContextSwitchTo(engine->step);
+	/* Nor does it once the postmaster is dead; that may be told nowhere else. */
+	if (!PostmasterIsAlive())
+		proc_exit(1);
 }
 
 /*
@@ -319,6 +343,7 @@ li_engine_flush_notices(LiEngine *engine)
 	if (li_engine_begin(engine))
 	{
 		li_queue_notify(notices);
+		LI_FAULT("before-notify-commit");
 		li_engine_commit(engine);
 	}
 	list_free_deep(notices);
@@ -330,6 +355,7 @@ static void
 open_step(void *arg)
 {
 	li_work_open(arg);
+	LI_FAULT("in-render");
 }
 
 /*
@@ -367,7 +393,19 @@ render(LiEngine *engine)
 		pg_atomic_write_u64(&engine->slot->beat_ms, li_monotonic_ms());
 	}
 	li_engine_commit(engine);
+	LI_FAULT("after-render");
 	return true;
+}
+
+/*
+ * Not when it was replaced while it waited, nor on its way out: then a commit
+ * does not wait for a synchronous standby any more, and a call must not be made
+ * that the standby would know nothing of.
+ */
+static bool
+may_call(const LiEngine *engine)
+{
+	return !engine->slot->superseded && !ProcDiePending;
 }
 
 /*
@@ -384,10 +422,14 @@ li_engine_send(LiEngine *engine, LiWork *work)
 	int64		wait_ms = not_before > now ? not_before - now : 0;
 	bool		whole_account = false;
 
+	if (ready && !may_call(engine))
+		return;					/* it stays, and is handed back */
+	LI_FAULT("before-send");
 	if (ready && wait_ms == 0 && li_work_admit(work, &wait_ms, &whole_account) &&
 		li_work_send(work, engine->pool))
 	{
 		li_engine_move(&engine->open, work);
+		LI_FAULT("after-send");
 		return;
 	}
 	if (ready && work->outcome.class == LI_OK && wait_ms > 0)
@@ -479,7 +521,10 @@ begin_samples(LiEngine *engine)
 	if (!li_engine_begin(engine))
 		return false;
 	(void) li_queue_record(records, engine->step);
+	LI_FAULT("before-open-commit");
 	li_engine_commit(engine);
+	engine->unsettled = true;
+	LI_FAULT("after-open-commit");
 
 	forboth(work_cell, works, record_cell, records)
 	{
@@ -505,6 +550,7 @@ begin_samples(LiEngine *engine)
 			li_engine_take_off(engine, li_work_fork(work, call.sample, &call));
 		}
 	}
+	engine->unsettled = false;
 	return true;
 }
 
@@ -513,8 +559,7 @@ send_claimed(LiEngine *engine)
 {
 	dlist_mutable_iter iter;
 
-	/* A worker that was replaced while it waited must not call anybody. */
-	if (engine->slot->superseded || !begin_samples(engine))
+	if (!may_call(engine) || !begin_samples(engine))
 		return;
 	dlist_foreach_modify(iter, &engine->claimed)
 	{
@@ -543,6 +588,7 @@ receive(LiEngine *engine)
 		work = li_http_call_owner(call);
 		li_work_judge(work);
 		li_engine_move(&engine->ended, work);
+		LI_FAULT("answered");
 		if (!dlist_is_empty(&engine->waiting))
 		{
 			/* its place may be somebody's turn */
@@ -578,8 +624,9 @@ drop_lost(LiEngine *engine)
 
 			if (list_member_ptr(lost, work->run->claim) &&
 				(work->called || work->made.open_attempt > 0))
-				li_queue_record_late(work->run->claim, &work->made);
+				(void) li_queue_record_late(work->run->claim, &work->made);
 		}
+	LI_FAULT("before-drop-commit");
 	li_engine_commit(engine);
 
 	for (i = 0; i < lengthof(lists) && lost != NIL; i++)
@@ -634,8 +681,6 @@ li_engine_cycle(LiEngine *engine, uint32 wake)
 	}
 	if (polled)
 		engine->next_poll_ms = now + li_poll_interval;
-	if (wake & LI_WAKE_CHANGED || polled)
-		drop_lost(engine);
 	if (polled || wake || (engine->next_look_ms != 0 && now >= engine->next_look_ms))
 		engine->look = true;
 
@@ -644,8 +689,12 @@ li_engine_cycle(LiEngine *engine, uint32 wake)
 		send_claimed(engine);
 
 	receive(engine);
+	/* not before: an answer that is there goes on record with what it cost */
+	if (wake & LI_WAKE_CHANGED || polled)
+		drop_lost(engine);
 	li_engine_record(engine);
-	if (engine->look && engine->limit != 0 && engine->in_flight < engine->capacity)
+	if (engine->look && engine->limit != 0 && engine->in_flight < engine->capacity &&
+		may_call(engine))
 	{
 		li_engine_claim(engine, polled || (wake & LI_WAKE_RESCUE));
 		if (render(engine))
@@ -736,6 +785,7 @@ li_engine_hand_back(LiEngine *engine)
 	if (engine->in_flight == 0)
 		return true;
 	li_engine_abort(engine);
+	LI_FAULT("before-hand-back");
 	if (!li_engine_begin(engine))
 		return false;
 	dlist_foreach_modify(iter, &engine->open)
@@ -748,7 +798,9 @@ li_engine_hand_back(LiEngine *engine)
 			sent = lappend(sent, &work->run->claim->id);
 	}
 	n = li_queue_hand_back(&engine->slot->incarnation, sent);
+	LI_FAULT("before-hand-back-commit");
 	li_engine_commit(engine);
+	LI_FAULT("after-hand-back-commit");
 	if (n >= 0)
 		engine->in_flight = 0;
 	return n >= 0;

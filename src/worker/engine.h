@@ -28,6 +28,8 @@ extern void li_engine_abort(LiEngine *engine);
 extern bool li_engine_hand_back(LiEngine *engine);
 
 extern int	li_engine_in_flight(const LiEngine *engine);
+extern bool li_engine_is_calling(LiEngine *engine);
+extern bool li_engine_is_unsettled(const LiEngine *engine);
 extern int	li_engine_waiting(LiEngine *engine);
 extern bool li_engine_is_idle(const LiEngine *engine);
 extern const char *li_engine_pause_reason(const LiEngine *engine);

@@ -33,6 +33,7 @@ struct LiEngine
 	int			capacity;		/* the most of them */
 	int			limit;			/* jobs that may still be claimed; -1: any number */
 
+	bool		unsettled;		/* committed, but the lists do not say so yet */
 	bool		look;			/* look at the queue in this cycle */
 	uint64		next_poll_ms;	/* monotonic */
 	uint64		next_look_ms;	/* monotonic; 0: nothing known to come due */

@@ -12,8 +12,9 @@
  * a new look.  Templates are left alone, or CREATE DATABASE would fail.
  *
  * A worker that exits, or gives no sign of life for lease_interval, is
- * replaced; after a crash with a pause that doubles.  A launcher that was
- * itself restarted finds the workers in their slots.
+ * replaced; after an exit with a pause that doubles, after crashes that repeat
+ * not at all (crash_guard.c).  A launcher that was itself restarted finds the
+ * workers in their slots.
  *
  * The states of a database (LiDatabase):
  *
@@ -49,7 +50,9 @@
 #include "utils/wait_event.h"
 #include "utils/varlena.h"
 
+#include "faults.h"
 #include "settings.h"
+#include "worker/crash_guard.h"
 #include "worker/launcher.h"
 #include "worker/shared_state.h"
 
@@ -68,6 +71,7 @@ typedef struct Listed
 static BackgroundWorkerHandle *handles[LI_MAX_SLOTS];
 static MemoryContext list_cxt;
 static List *listed;
+static LiSlot *reserved;		/* its worker is not registered yet */
 
 /* Called from _PG_init while libraries are preloaded. */
 void
@@ -88,6 +92,8 @@ li_launcher_init(void)
 static void
 launcher_exit(int code, Datum arg)
 {
+	if (reserved != NULL)
+		li_slot_release(reserved, LI_EXIT_LEFT);
 	li_shared->launcher_pgprocno = -1;
 	li_shared->launcher_pid = 0;
 }
@@ -330,6 +336,8 @@ start_worker(LiDatabase *db, const char *name)
 		if (handles[index] != NULL)
 			pfree(handles[index]);
 		handles[index] = NULL;
+		reserved = slot;
+		LI_FAULT("launcher-before-start");
 		if (!RegisterDynamicBackgroundWorker(&worker, &handles[index]))
 		{
 			lack = "no free worker slot; raise max_worker_processes";
@@ -337,6 +345,8 @@ start_worker(LiDatabase *db, const char *name)
 			slot->kind = LI_SLOT_FREE;
 			li_shared_unlock();
 		}
+		reserved = NULL;
+		LI_FAULT("launcher-after-start");
 		MemoryContextSwitchTo(old);
 	}
 
@@ -382,6 +392,11 @@ start_workers(void)
 			li_database_set_reason(db->oid, "linkedin_ingest.databases leaves this database out");
 			continue;
 		}
+		if (li_crash_guard_stops(db->oid, name))
+		{
+			li_database_set_reason(db->oid, "the worker crashed too often and is not started again; see the server log, then call resume_worker()");
+			continue;
+		}
 		want = db->state == LI_DB_PROBE ? 1 : li_workers_per_database;
 		if (count_workers(db->oid) >= want)
 		{
@@ -413,6 +428,7 @@ li_launcher_main(Datum arg)
 	BackgroundWorkerInitializeConnection(NULL, NULL, 0);
 	li_shared->launcher_pid = MyProcPid;
 	li_shared->launcher_pgprocno = li_my_procno();
+	li_crash_guard_collect();
 	list_cxt = AllocSetContextCreate(TopMemoryContext, "linkedin_ingest databases",
 									 ALLOCSET_SMALL_SIZES);
 	pgstat_report_activity(STATE_IDLE, "watching databases");
@@ -431,6 +447,7 @@ li_launcher_main(Datum arg)
 			ConfigReloadPending = false;
 			ProcessConfigFile(PGC_SIGHUP);
 			li_shared->launcher_refresh = true;
+			li_crash_guard_forget(InvalidOid);
 		}
 		if (li_shared->launcher_refresh)
 			refresh();

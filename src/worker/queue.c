@@ -409,8 +409,11 @@ record_job(LiRecord *r)
 	r->stored = li_sql_run(&record_statement, p.values, p.nulls) > 0;
 }
 
-/* The attempt row of a call whose claim was lost. */
-void
+/*
+ * The attempt row of a call whose claim was lost.  Returns false when it is
+ * there already with what the answer cost: it must not be billed twice.
+ */
+bool
 li_queue_record_late(const LiClaim *claim, const LiCallRecord *call)
 {
 	Parameters	p;
@@ -434,6 +437,7 @@ li_queue_record_late(const LiClaim *claim, const LiCallRecord *call)
 								GetCurrentTimestamp()), false);
 	Assert(p.n == late_statement.nargs);
 	li_sql_run(&late_statement, p.values, p.nulls);
+	return DatumGetBool(li_sql_value(0, 1, BoolGetDatum(true)));
 }
 
 static void
@@ -512,8 +516,9 @@ record_spend(List *records)
 	{
 		LiRecord   *r = lfirst(cell);
 
-		/* paid is paid, whether the job still wants it or not */
-		if (r->locked || r->call == NULL || r->call->sent_at == 0)
+		/* paid is paid, whether the job still wants the answer or not */
+		if (r->locked || r->billed || r->call == NULL || r->call->sent_at == 0 ||
+			(!r->stored && r->call->http_status == 0))
 			continue;
 		put_text(&c[0], r->claim->job.provider);
 		put_text(&c[1], r->claim->job.model);
@@ -631,11 +636,11 @@ li_queue_record(List *records, MemoryContext out)
 	{
 		LiRecord   *r = lfirst(cell);
 
-		r->stored = false;
+		r->stored = r->billed = false;
 		if (!r->locked)
 			record_job(r);
 		if (!r->locked && !r->stored && r->call != NULL)
-			li_queue_record_late(r->claim, r->call);
+			r->billed = !li_queue_record_late(r->claim, r->call);
 	}
 	record_attempts(records);
 	record_spend(records);

@@ -100,6 +100,7 @@ typedef struct LiRecord
 	/* out */
 	bool		locked;			/* somebody has the row: nothing written, try again */
 	bool		stored;			/* false: the claim was lost, the job not touched */
+	bool		billed;			/* the call was on record already, with its answer */
 	int			next_attempt;	/* number of the open row */
 } LiRecord;
 
@@ -120,7 +121,7 @@ extern List *li_queue_record(List *records, MemoryContext out);
 extern int	li_queue_rescue(List *dead, List **notices, MemoryContext out);
 extern int	li_queue_hand_back(const pg_uuid_t *worker, List *sent);
 extern List *li_queue_lost(List *claims, MemoryContext out);
-extern void li_queue_record_late(const LiClaim *claim, const LiCallRecord *call);
+extern bool li_queue_record_late(const LiClaim *claim, const LiCallRecord *call);
 extern void li_queue_beat(const pg_uuid_t *worker, TimestampTz started_at);
 extern void li_queue_forget_workers(List *dead);
 extern void li_queue_notify(List *payloads);

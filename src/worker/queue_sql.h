@@ -255,20 +255,26 @@ static LiStatement lost_statement = {
 };
 
 /*
- * A call whose claim was lost, by a cancel for one: it was made all the same.
- * Who took the claim may have written the row already.
+ * A call whose claim was lost, by a cancel or a rescue: it was made all the
+ * same.  Who took the claim may have written the row already, without an
+ * answer; then it gets what the answer told.  The result is whether the call
+ * has its answer on record only now.
  */
 static LiStatement late_statement = {
 	"WITH r AS (SELECT $9 AS prompt_tokens, $10 AS cached_tokens, $11 AS completion_tokens,"
 	"  $12 AS input_price, $13 AS cached_price, $14 AS output_price"
 	"  FROM linkedin_ingest.scoring_jobs AS p WHERE p.id = $1 FOR KEY SHARE SKIP LOCKED),"
 	" closed AS ("
-	" UPDATE linkedin_ingest.scoring_attempts AS a SET outcome = 'cancelled',"
-	"  error_code = 'cancelled', http_status = $7, request_id = $8,"
+	" UPDATE linkedin_ingest.scoring_attempts AS a SET outcome = coalesce(a.outcome, 'cancelled'),"
+	"  error_code = coalesce(a.error_code, 'cancelled'), http_status = $7, request_id = $8,"
 	"  prompt_tokens = r.prompt_tokens, completion_tokens = r.completion_tokens,"
-	"  cost_usd = " COST ", sent_at = $6, finished_at = $15, recorded_at = clock_timestamp()"
-	"  FROM r WHERE a.job_id = $1 AND a.claim_no = $2 AND a.sample = $4 AND a.outcome IS NULL"
-	"  RETURNING a.job_id)"
+	"  cost_usd = " COST ", worker_pid = pg_backend_pid(), sent_at = $6, finished_at = $15,"
+	"  recorded_at = clock_timestamp()"
+	"  FROM r WHERE a.job_id = $1 AND a.claim_no = $2 AND a.sample = $4"
+	"  AND (a.outcome IS NULL OR (a.outcome IN ('unknown', 'cancelled')"
+	"   AND a.finished_at IS NULL))"
+	"  RETURNING a.job_id),"
+	" written AS ("
 	"INSERT INTO linkedin_ingest.scoring_attempts (job_id, attempt, claim_no, kind, sample,"
 	" charged, worker_pid, provider, model, http_status, outcome, error_code, error_message,"
 	" request_id, prompt_tokens, completion_tokens, cost_usd, claimed_at, sent_at, finished_at)"
@@ -279,6 +285,9 @@ static LiStatement late_statement = {
 	" FROM linkedin_ingest.scoring_jobs AS j CROSS JOIN r"
 	" WHERE j.id = $1 AND NOT EXISTS (SELECT FROM closed)"
 	" AND NOT EXISTS (SELECT FROM linkedin_ingest.scoring_attempts AS a"
+	"  WHERE a.job_id = $1 AND a.claim_no = $2 AND a.sample = $4))"
+	" SELECT EXISTS (SELECT FROM closed) OR NOT EXISTS ("
+	"  SELECT FROM linkedin_ingest.scoring_attempts AS a"
 	"  WHERE a.job_id = $1 AND a.claim_no = $2 AND a.sample = $4)",
 	15, {UUIDOID, INT4OID, TEXTOID, INT4OID, TIMESTAMPTZOID, TIMESTAMPTZOID, INT4OID, TEXTOID,
 		INT4OID, INT4OID, INT4OID, NUMERICOID, NUMERICOID, NUMERICOID, TIMESTAMPTZOID}

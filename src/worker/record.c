@@ -15,6 +15,7 @@
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
+#include "faults.h"
 #include "worker/blocks.h"
 #include "worker/engine_private.h"
 
@@ -138,6 +139,7 @@ record_step(void *arg)
 	ListCell   *cell;
 
 	recording->notices = li_queue_record(recording->records, recording->cxt);
+	LI_FAULT("in-record");
 	foreach(cell, recording->works)
 		save_block(lfirst(cell));
 }
@@ -241,6 +243,7 @@ li_engine_record(LiEngine *engine)
 		all.records = lappend(all.records, li_work_record(work));
 	}
 
+	LI_FAULT("before-record");
 	if (!li_engine_begin(engine))
 		return;
 	if (li_engine_attempt(record_step, &all) != NULL)
@@ -249,7 +252,10 @@ li_engine_record(LiEngine *engine)
 		record_singly(&all);
 	}
 	li_engine_beat(engine);
+	LI_FAULT("before-record-commit");
 	li_engine_commit(engine);
+	engine->unsettled = true;
+	LI_FAULT("after-record-commit");
 
 	forboth(work_cell, all.works, record_cell, all.records)
 	{
@@ -262,6 +268,7 @@ li_engine_record(LiEngine *engine)
 		count(engine, one, work);
 		if (one->stored && one->next != NULL)
 		{
+			LI_FAULT("before-next-call");
 			work->next.open_attempt = one->next_attempt;
 			if (work->next_sample > 0)
 			{
@@ -271,6 +278,7 @@ li_engine_record(LiEngine *engine)
 			else
 			{
 				li_work_settle(work);
+				li_engine_move(&engine->claimed, work);
 				li_engine_send(engine, work);
 			}
 		}
@@ -280,6 +288,7 @@ li_engine_record(LiEngine *engine)
 			li_engine_drop(engine, work);
 		}
 	}
+	engine->unsettled = false;
 	li_engine_keep_notices(engine, all.notices);
 	if (ended)
 	{

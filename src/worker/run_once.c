@@ -24,6 +24,7 @@
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 
+#include "faults.h"
 #include "worker/engine.h"
 #include "worker/extension.h"
 #include "worker/shared_state.h"
@@ -84,6 +85,7 @@ run(Session *session, int max_jobs)
 		uint32		wake = pg_atomic_exchange_u32(&session->slot->wake, 0);
 		int			sleep_ms = li_engine_cycle(session->engine, wake);
 
+		LI_FAULT("run-once");
 		if (li_engine_is_idle(session->engine))
 			break;
 		if (QueryCancelPending || ProcDiePending)

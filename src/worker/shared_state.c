@@ -235,8 +235,20 @@ void
 li_slot_release(LiSlot *slot, LiExit why)
 {
 	Oid			database = slot->database;
+	int			i;
 
 	li_shared_lock(LW_EXCLUSIVE);
+	/* Refused answers stay counted: by a colleague. */
+	if (pg_atomic_read_u64(&slot->stale) > 0)
+		for (i = 0; i < LI_MAX_SLOTS; i++)
+		{
+			LiSlot	   *other = &li_shared->slots[i];
+
+			if (other == slot || other->kind != LI_SLOT_WORKER || other->database != database)
+				continue;
+			pg_atomic_fetch_add_u64(&other->stale, pg_atomic_exchange_u64(&slot->stale, 0));
+			break;
+		}
 	/* a superseded one has a successor: the state is no longer its business */
 	if (slot->kind == LI_SLOT_WORKER && !slot->superseded)
 	{

@@ -24,12 +24,14 @@
 #include "fmgr.h"
 #include "miscadmin.h"
 
+#include "worker/crash_guard.h"
 #include "worker/shared_state.h"
 #include "worker/wakeup.h"
 
 static uint32 noted;			/* LI_WAKE_* of this transaction */
 static bool noted_created;		/* the extension was created */
 static bool noted_dropped;		/* the extension was dropped */
+static bool noted_start;		/* the worker may start again */
 static bool muted;				/* the process is the worker itself */
 
 static object_access_hook_type previous_object_access_hook;
@@ -65,6 +67,11 @@ at_transaction_end(XactEvent event, void *arg)
 			li_wake_launcher();
 			noted |= LI_WAKE_CONFIG;
 		}
+		if (noted_created || noted_start)
+		{
+			li_crash_guard_forget(MyDatabaseId);
+			li_wake_launcher();
+		}
 		if (noted != 0)
 		{
 			li_wake_database(MyDatabaseId, noted);
@@ -75,6 +82,7 @@ at_transaction_end(XactEvent event, void *arg)
 	noted = 0;
 	noted_created = false;
 	noted_dropped = false;
+	noted_start = false;
 }
 
 static void
@@ -134,10 +142,21 @@ linkedin_ingest_wake_worker(PG_FUNCTION_ARGS)
 	return PointerGetDatum(NULL);
 }
 
-/* Statement trigger on what decides whether and where jobs may run. */
+/*
+ * Statement trigger on what decides whether and where jobs may run.  With the
+ * argument "start" the worker is started again if it was stopped for crashing.
+ */
 Datum
 linkedin_ingest_notify_providers_changed(PG_FUNCTION_ARGS)
 {
+	TriggerData *trigger = (TriggerData *) fcinfo->context;
+
+	if (!CALLED_AS_TRIGGER(fcinfo))
+		ereport(ERROR,
+				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
+				 errmsg("function \"%s\" was not called by a trigger", "notify_providers_changed")));
+	if (trigger->tg_trigger->tgnargs > 0)
+		noted_start = true;
 	li_wakeup_at_commit(LI_WAKE_CONFIG | LI_WAKE_JOBS);
 	return PointerGetDatum(NULL);
 }

@@ -44,8 +44,10 @@
 #include "utils/syscache.h"
 #include "utils/timestamp.h"
 
+#include "faults.h"
 #include "settings.h"
 #include "sql.h"
+#include "worker/crash_guard.h"
 #include "worker/engine.h"
 #include "worker/extension.h"
 #include "worker/shared_state.h"
@@ -132,6 +134,7 @@ hand_back_at_exit(int code, Datum arg)
 static void
 release_at_exit(int code, Datum arg)
 {
+	li_crash_guard_leave();
 	li_slot_release(my_slot, exit_reason);
 }
 
@@ -214,40 +217,14 @@ drain(void)
 
 	HOLD_INTERRUPTS();
 	li_engine_set_limit(engine, 0);
-	while (li_engine_in_flight(engine) > 0 && li_monotonic_ms() < deadline)
+	while (li_engine_is_calling(engine) && li_monotonic_ms() < deadline)
 	{
 		int			sleep_ms = li_engine_cycle(engine, 0);
 
+		LI_FAULT("draining");
 		li_engine_wait(engine, Min(sleep_ms, 100));
 	}
 	RESUME_INTERRUPTS();
-}
-
-static void
-handle_interrupts(uint32 *wake)
-{
-	if (ProcDiePending && li_shutdown_grace > 0)
-		drain();
-	QueryCancelPending = false; /* there is no query to cancel */
-	CHECK_FOR_INTERRUPTS();
-	if (ConfigReloadPending)
-	{
-		ConfigReloadPending = false;
-		ProcessConfigFile(PGC_SIGHUP);
-		*wake |= LI_WAKE_CONFIG;
-	}
-	if (*wake & LI_WAKE_LEAVE)
-	{
-		exit_reason = LI_EXIT_LEFT;
-		proc_exit(0);
-	}
-	if (my_slot->superseded)
-	{
-		exit_reason = LI_EXIT_LEFT; /* its successor is there already */
-		ereport(FATAL,
-				(errcode(ERRCODE_ADMIN_SHUTDOWN),
-				 errmsg("linkedin_ingest worker was replaced because it gave no sign of life")));
-	}
 }
 
 /*
@@ -273,12 +250,57 @@ guarded_cycle(uint32 wake, int *error_pause_ms)
 		AbortOutOfAnyTransaction();
 		FlushErrorState();
 		RESUME_INTERRUPTS();
+		if (li_engine_is_unsettled(engine))
+			proc_exit(1);		/* hands back what it has lost sight of */
 		*error_pause_ms = Min(Max(*error_pause_ms * 2, 500), MAX_ERROR_PAUSE_MS);
 		sleep_ms = *error_pause_ms;
 	}
 	PG_END_TRY();
 	MemoryContextSwitchTo(cxt);
 	return sleep_ms;
+}
+
+/*
+ * Replaced.  The answers that have come meanwhile were paid for: they are read
+ * and go on record, as late ones where the replacement has the jobs already.
+ */
+static void
+last_words(void)
+{
+	int			pause_ms = 0;
+
+	if (engine == NULL)
+		return;
+	li_engine_set_limit(engine, 0);
+	(void) guarded_cycle(LI_WAKE_CHANGED, &pause_ms);
+}
+
+static void
+handle_interrupts(uint32 *wake)
+{
+	if (ProcDiePending && li_shutdown_grace > 0)
+		drain();
+	QueryCancelPending = false; /* there is no query to cancel */
+	CHECK_FOR_INTERRUPTS();
+	if (ConfigReloadPending)
+	{
+		ConfigReloadPending = false;
+		ProcessConfigFile(PGC_SIGHUP);
+		*wake |= LI_WAKE_CONFIG;
+	}
+	if (*wake & LI_WAKE_LEAVE)
+	{
+		exit_reason = LI_EXIT_LEFT;
+		proc_exit(0);
+	}
+	if (my_slot->superseded)
+	{
+		last_words();
+		exit_reason = LI_EXIT_LEFT; /* its successor is there already */
+		ereport(FATAL,
+				(errcode(ERRCODE_ADMIN_SHUTDOWN),
+				 errmsg("linkedin_ingest worker was replaced because it gave no sign of life")));
+	}
 }
 
 static void
@@ -312,15 +334,18 @@ li_worker_main(Datum slot_number)
 
 	pqsignal(SIGTERM, die);
 	pqsignal(SIGHUP, SignalHandlerForConfigReload);
+	li_crash_guard_enter(DatumGetInt32(slot_number), my_slot->database);
 	BackgroundWorkerUnblockSignals();
 
 	li_slot_occupy(my_slot);
+	LI_FAULT("worker-start");
 	if (li_database_is_wanted(my_slot->database))
 	{
 		exit_reason = LI_EXIT_LEFT;
 		proc_exit(0);
 	}
 	BackgroundWorkerInitializeConnectionByOid(my_slot->database, InvalidOid, 0);
+	LI_FAULT("worker-connected");
 	fix_settings();
 	become_worker_role();
 	li_wakeup_mute(true);
