@@ -80,7 +80,7 @@ $node->safe_psql($db, 'SELECT linkedin_ingest.resume_worker()');
 # --- a session that cancels in whichever order, beside the record
 
 # It holds the job that waits, then comes for the one that is being recorded.
-use_model($node, $db, $model, 'latency=700');
+use_model($node, $db, $model, 'latency=4000');
 my ($first, $other) = (score('CTO'), score('CISO'));
 my $second = score('CIO', $first);
 wait_for_inflight($model, 2);
