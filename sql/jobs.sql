@@ -170,7 +170,7 @@ CREATE FUNCTION linkedin_ingest.wake_worker() RETURNS trigger
 COMMENT ON FUNCTION linkedin_ingest.wake_worker() IS
 	'trigger: the commit of this transaction wakes the worker and whoever waits for a job';
 
-CREATE TRIGGER wake AFTER INSERT OR UPDATE ON linkedin_ingest.scoring_jobs
+CREATE TRIGGER wake AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON linkedin_ingest.scoring_jobs
 	FOR EACH STATEMENT EXECUTE FUNCTION linkedin_ingest.wake_worker();
 
 CREATE TABLE linkedin_ingest.scoring_attempts (

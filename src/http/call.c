@@ -287,12 +287,33 @@ time_left_ms(const LiHttpCall *call, int limit_ms)
 	return (long) Max(left, 1);
 }
 
+/*
+ * A handle whose transfer failed is not used again: libcurl 8 remembers that the
+ * body was to be rewound and fails every later transfer of the handle for that.
+ * The connections belong to the multi handle and stay.
+ */
+static CURLcode
+renew_handle(LiHttpCall *call)
+{
+	CURL	   *easy = curl_easy_init();
+	CURLcode	rc;
+
+	if (easy == NULL)
+		return CURLE_OUT_OF_MEMORY;
+	curl_easy_cleanup(call->easy);
+	call->easy = easy;
+	call->custom_ca = false;
+	rc = set_constant_options(call);
+	call->spoilt = rc != CURLE_OK;
+	return rc;
+}
+
 CURLcode
 li_call_prepare(LiHttpCall *call, bool fresh)
 {
 	const LiHttpRequest *request = call->request;
+	CURLcode	rc = call->spoilt ? renew_handle(call) : CURLE_OK;
 	CURL	   *easy = call->easy;
-	CURLcode	rc = CURLE_OK;
 
 	if (call->custom_ca)
 	{
@@ -373,6 +394,7 @@ li_call_conclude(LiHttpCall *call, CURLcode code)
 	long		status = 0;
 	long		os_error = 0;
 
+	call->spoilt = code != CURLE_OK;
 	curl_easy_getinfo(call->easy, CURLINFO_RESPONSE_CODE, &status);
 	curl_easy_getinfo(call->easy, CURLINFO_OS_ERRNO, &os_error);
 	response->status = (int) status;

@@ -42,6 +42,7 @@ struct LiHttpCall
 
 	/* call.c's; the pool reads some of them */
 	CURL	   *easy;
+	bool		spoilt;			/* the handle's last transfer failed */
 	bool		custom_ca;		/* the handle's CA options are not the default */
 	const LiHttpRequest *request; /* NULL unless WAITING or RUNNING */
 	LiHost	   *host;

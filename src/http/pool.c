@@ -230,7 +230,7 @@ collect_done(LiHttpPool *pool)
 		stop_transfer(call);
 		if (li_call_may_resend(call, code))
 		{
-			call->resent = true;
+			call->resent = call->spoilt = true;
 			launch(call, true);
 		}
 		else
@@ -281,7 +281,7 @@ begin_waiting(LiHttpPool *pool)
  * Does what can be done without waiting.  What is still ready afterwards makes
  * the descriptor readable again at once.
  */
-void
+bool
 li_http_drive(LiHttpPool *pool)
 {
 	struct epoll_event events[EVENTS_PER_DRIVE];
@@ -289,6 +289,7 @@ li_http_drive(LiHttpPool *pool)
 	int			running;
 	int			n;
 	long		timeout;
+	bool		names = false;
 	sigset_t	saved;
 
 	block_signals(&saved);
@@ -301,6 +302,7 @@ li_http_drive(LiHttpPool *pool)
 		if (events[i].data.fd == resolver_fd)
 		{
 			begin_waiting(pool);
+			names = true;
 			continue;
 		}
 		if (events[i].events & EPOLLIN)
@@ -318,6 +320,16 @@ li_http_drive(LiHttpPool *pool)
 		sweep(pool);
 
 	restore_signals(&saved);
+	return names;
+}
+
+LiNameState
+li_http_name_state(LiHttpPool *pool, const char *url)
+{
+	const char *fault;
+	LiHost	   *host = li_resolver_host(pool->resolver, url, &fault);
+
+	return host == NULL ? LI_NAME_KNOWN : li_host_name_state(host, li_now_us());
 }
 
 long
@@ -448,6 +460,7 @@ li_http_call_free(LiHttpCall *call)
 
 		block_signals(&saved);
 		stop_transfer(call);
+		call->spoilt = true;
 		restore_signals(&saved);
 	}
 	call->request = NULL;

@@ -42,7 +42,22 @@ extern long li_http_pool_timeout(const LiHttpPool *pool);
  */
 extern LiHttpCall *li_http_start(LiHttpPool *pool, const LiHttpRequest *request,
 								 void *owner);
-extern void li_http_drive(LiHttpPool *pool);
+
+/* True: a look-up of a name has ended, so li_http_name_state may differ. */
+extern bool li_http_drive(LiHttpPool *pool);
+
+/*
+ * What is known of the name in a URL.  Calls to a name whose look-up hangs or
+ * fails can do nothing but fail too: the caller does well to send one at most.
+ */
+typedef enum LiNameState
+{
+	LI_NAME_KNOWN,				/* or it is an address, or no name at all */
+	LI_NAME_NEW,				/* a call will cause a look-up */
+	LI_NAME_PENDING				/* the look-up is under way or has just failed */
+} LiNameState;
+
+extern LiNameState li_http_name_state(LiHttpPool *pool, const char *url);
 
 /* Hands out each call that is done once; NULL: no more for now. */
 extern LiHttpCall *li_http_next_done(LiHttpPool *pool);

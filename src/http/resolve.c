@@ -38,6 +38,7 @@
 
 #define ADDRESSES_LIFE_US INT64CONST(60000000)
 #define FAILURE_LIFE_US INT64CONST(1000000)
+#define LOOKUP_LIFE_US INT64CONST(120000000) /* then another is tried */
 #define FAILURES_TO_UNKNOWN 3
 #define MAX_ADDRESSES 8
 #define MAX_HOST 255 /* RFC 1035 */
@@ -368,7 +369,7 @@ li_host_tls(const LiHost *host)
 	return host->tls;
 }
 
-/* Takes over what a look-up has found, if it has ended. */
+/* Takes over what a look-up has found, if it has ended; gives up a lost one. */
 static void
 absorb_lookup(LiHost *host, int64 now_us)
 {
@@ -378,10 +379,12 @@ absorb_lookup(LiHost *host, int64 now_us)
 	pthread_mutex_lock(&lookup->lock);
 	done = lookup->done;
 	pthread_mutex_unlock(&lookup->lock);
-	if (!done)
+	if (!done && now_us - host->lookup_us < LOOKUP_LIFE_US)
 		return;
 
-	if (lookup->gai_error == 0)
+	if (!done)
+		host->stale_us = now_us;
+	else if (lookup->gai_error == 0)
 	{
 		host->known = true;
 		host->failures = 0;
@@ -401,6 +404,16 @@ absorb_lookup(LiHost *host, int64 now_us)
 	}
 	host->lookup = NULL;
 	lookup_release(lookup);
+}
+
+LiNameState
+li_host_name_state(LiHost *host, int64 now_us)
+{
+	if (host->lookup != NULL)
+		absorb_lookup(host, now_us);
+	if (host->literal || host->known)
+		return LI_NAME_KNOWN;
+	return host->lookup != NULL || now_us < host->stale_us ? LI_NAME_PENDING : LI_NAME_NEW;
 }
 
 LiHostState

@@ -11,6 +11,8 @@
 #ifndef LI_HTTP_RESOLVE_H
 #define LI_HTTP_RESOLVE_H
 
+#include "http/pool.h"
+
 typedef struct LiResolver LiResolver;
 typedef struct LiHost LiHost;
 
@@ -43,6 +45,9 @@ extern bool li_host_tls(const LiHost *host);
 
 /* Starts or repeats the look-up where that is due.  now_us: monotonic. */
 extern LiHostState li_host_state(LiHost *host, int64 now_us);
+
+/* See li_http_name_state().  Starts nothing. */
+extern LiNameState li_host_name_state(LiHost *host, int64 now_us);
 
 /*
  * The line for CURLOPT_RESOLVE that tells libcurl the addresses of a host that

@@ -25,6 +25,7 @@
 #include "worker/limits.h"
 
 #define BUSY_LANE_WAIT_MS	100
+#define NAME_WAIT_MS		1000
 #define NO_ROOM_WAIT_MS		100		/* at least, until an account's limits are looked at again */
 #define RESERVED_WAIT_MS	250		/* until calls under way may have left some of a budget */
 
@@ -169,6 +170,27 @@ room_left(LiEngine *engine, const LiProviderRow *provider, const char *model, Ti
 }
 
 /*
+ * How many calls may go to the provider's name.  As long as it is not known that
+ * is one: if the look-up hangs or fails, that one is charged for it, the other
+ * jobs wait, and those of other providers have the room.
+ */
+static int
+room_of_name(LiEngine *engine, const LiProviderRow *provider, TimestampTz now)
+{
+	switch (li_http_name_state(engine->pool, provider->endpoint.base_url))
+	{
+		case LI_NAME_KNOWN:
+			break;
+		case LI_NAME_NEW:
+			return 1;
+		case LI_NAME_PENDING:
+			look_at(engine, TimestampTzPlusMilliseconds(now, NAME_WAIT_MS), now);
+			return 0;
+	}
+	return PG_INT32_MAX;
+}
+
+/*
  * Is there room for calls of the lane?  The account's is in its provider row,
  * once per look; the model's is in a ModelRoom that all lanes of the model share,
  * which follow each other.
@@ -180,7 +202,12 @@ has_room(LiEngine *engine, LiLane *lane, LiProviderRow *provider, ModelRoom **la
 	ModelRoom  *of_model = *latest;
 
 	if (provider->room < 0)
+	{
+		int			of_name = room_of_name(engine, provider, now);
+
 		provider->room = room_left(engine, provider, NULL, now);
+		provider->room = Min(provider->room, of_name);
+	}
 	if (provider->room == 0)
 		return false;
 	if (of_model == NULL || of_model->provider != provider ||

@@ -578,7 +578,8 @@ receive(LiEngine *engine)
 {
 	LiHttpCall *call;
 
-	li_http_drive(engine->pool);
+	if (li_http_drive(engine->pool))
+		engine->look = true;	/* its jobs may go */
 	while ((call = li_http_next_done(engine->pool)) != NULL)
 	{
 		LiWork	   *work;
@@ -693,13 +694,16 @@ li_engine_cycle(LiEngine *engine, uint32 wake)
 	if (wake & LI_WAKE_CHANGED || polled)
 		drop_lost(engine);
 	li_engine_record(engine);
-	if (engine->look && engine->limit != 0 && engine->in_flight < engine->capacity &&
-		may_call(engine))
+	/* without room too: a pause, the extension's end, a colleague's end */
+	if (engine->look && engine->limit != 0 && may_call(engine) &&
+		(engine->in_flight < engine->capacity || polled ||
+		 (wake & (LI_WAKE_CONFIG | LI_WAKE_RESCUE))))
 	{
 		li_engine_claim(engine, polled || (wake & LI_WAKE_RESCUE));
 		if (render(engine))
 			send_claimed(engine);
-		li_http_drive(engine->pool);
+		if (li_http_drive(engine->pool))
+			engine->look = true;
 	}
 	else if (engine->limit == 0)
 		engine->look = false;

@@ -129,7 +129,7 @@ li_home_problem(void)
 		return pstrdup("the jobs belong to another cluster; call resume_worker() to let them run here");
 	if (DatumGetObjectId(li_sql_value(0, 3, ObjectIdGetDatum(InvalidOid))) != here.database)
 		return pstrdup("this database is a copy of another; call resume_worker() to let its jobs run");
-	if (timeline <= here.timeline && host_is_listed(here.host_id))
+	if (timeline < here.timeline && host_is_listed(here.host_id))
 		return NULL;
 	if (timeline != here.timeline)
 		return psprintf("the timeline is %u, the jobs belong to %u (promoted or recovered); call resume_worker() to let them run here",

@@ -8,9 +8,10 @@
  * happens there is setting latches.  A prepared transaction keeps no note
  * (COMMIT PREPARED may run in another session): polling finds its jobs.
  *
- * Installing and dropping the extension are seen the same way: the install
- * script calls extension_created(), an object access hook sees the drop from
- * whichever command it comes (DROP EXTENSION, DROP SCHEMA CASCADE, DROP OWNED).
+ * Installing, updating and dropping the extension are seen the same way: the
+ * install script calls extension_created(), an object access hook sees the
+ * update and the drop from whichever command it comes (DROP EXTENSION, DROP
+ * SCHEMA CASCADE, DROP OWNED).
  *
  *-------------------------------------------------------------------------
  */
@@ -65,7 +66,6 @@ at_transaction_end(XactEvent event, void *arg)
 			}
 			li_shared_unlock();
 			li_wake_launcher();
-			noted |= LI_WAKE_CONFIG;
 		}
 		if (noted_created || noted_start)
 		{
@@ -91,12 +91,15 @@ object_access(ObjectAccessType access, Oid classId, Oid objectId, int subId, voi
 	if (previous_object_access_hook)
 		previous_object_access_hook(access, classId, objectId, subId, arg);
 
-	if (access == OAT_DROP && classId == ExtensionRelationId)
+	if ((access == OAT_DROP || access == OAT_POST_ALTER) && classId == ExtensionRelationId)
 	{
 		char	   *name = get_extension_name(objectId);
 
 		if (name != NULL && strcmp(name, "linkedin_ingest") == 0)
-			noted_dropped = true;
+		{
+			noted_dropped |= access == OAT_DROP;
+			noted |= LI_WAKE_CONFIG;
+		}
 	}
 }
 
@@ -137,8 +140,8 @@ linkedin_ingest_wake_worker(PG_FUNCTION_ARGS)
 		ereport(ERROR,
 				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
 				 errmsg("function \"%s\" was not called by a trigger", "wake_worker")));
-	li_wakeup_at_commit(TRIGGER_FIRED_BY_UPDATE(trigger->tg_event) ?
-						LI_WAKE_JOBS | LI_WAKE_CHANGED : LI_WAKE_JOBS);
+	li_wakeup_at_commit(TRIGGER_FIRED_BY_INSERT(trigger->tg_event) ?
+						LI_WAKE_JOBS : LI_WAKE_JOBS | LI_WAKE_CHANGED);
 	return PointerGetDatum(NULL);
 }
 
@@ -166,5 +169,6 @@ Datum
 linkedin_ingest_extension_created(PG_FUNCTION_ARGS)
 {
 	noted_created = true;
+	noted |= LI_WAKE_CONFIG;
 	PG_RETURN_VOID();
 }

@@ -56,13 +56,33 @@
 
 #define MAX_ERROR_PAUSE_MS	60000
 #define LOCK_TIMEOUT_MS		10000
+#define ERROR_PAUSE_MS		500
+
+#define OTHER_VERSION \
+	"the library is not of the extension's version; run ALTER EXTENSION linkedin_ingest UPDATE, or restart the server if that is done"
 
 static LiSlot *my_slot;
 static LiEngine *engine;
 static LiExit exit_reason = LI_EXIT_CRASH;
 static bool handing_back;
+static bool other_version;		/* told already */
 
 /* ---------- transactions ---------- */
+
+/*
+ * A library must not run statements on tables of another version.  It stays
+ * and looks again when the extension is altered, and with every poll.
+ */
+static void
+stand_by(void)
+{
+	if (other_version)
+		return;
+	other_version = true;
+	li_slot_set_state(my_slot, LI_STATE_PAUSED, OTHER_VERSION);
+	li_database_present(my_slot->database);
+	ereport(LOG, (errmsg("linkedin_ingest worker pauses: %s", OTHER_VERSION)));
+}
 
 /*
  * Leaves for good when the extension is gone.  A share lock on it is kept to
@@ -84,13 +104,13 @@ worker_begin(void)
 	switch (li_extension_lock())
 	{
 		case LI_EXTENSION_PRESENT:
+			other_version = false;	/* the next look at the queue says "running" */
 			return true;
 		case LI_EXTENSION_ABSENT:
 			exit_reason = LI_EXIT_ABSENT;
 			break;
 		case LI_EXTENSION_OTHER_VERSION:
-			li_slot_set_state(my_slot, LI_STATE_PAUSED,
-							  "the library is not of the extension's version; run ALTER EXTENSION linkedin_ingest UPDATE");
+			stand_by();
 			break;
 	}
 	SPI_finish();
@@ -217,14 +237,36 @@ drain(void)
 
 	HOLD_INTERRUPTS();
 	li_engine_set_limit(engine, 0);
-	while (li_engine_is_calling(engine) && li_monotonic_ms() < deadline)
+	while (li_engine_is_calling(engine) && li_monotonic_ms() < deadline &&
+		   !(pg_atomic_read_u32(&my_slot->wake) & LI_WAKE_LEAVE))
 	{
 		int			sleep_ms = li_engine_cycle(engine, 0);
 
 		LI_FAULT("draining");
+		if (ProcSignalBarrierPending)
+			ProcessProcSignalBarrier();
 		li_engine_wait(engine, Min(sleep_ms, 100));
 	}
 	RESUME_INTERRUPTS();
+}
+
+/*
+ * Reports the error of a cycle; returns how long to pause.  A lock that is not
+ * to be had is no fault: somebody rewrites a table.  That is said once, and the
+ * pause stays short, or the worker would sleep on when the lock is free.
+ */
+static int
+report_error(int pause_ms)
+{
+	if (geterrcode() == ERRCODE_LOCK_NOT_AVAILABLE)
+	{
+		if (pause_ms == 0)
+			ereport(LOG,
+					(errmsg("linkedin_ingest worker waits: its tables are locked")));
+		return ERROR_PAUSE_MS;
+	}
+	EmitErrorReport();
+	return Min(Max(pause_ms * 2, ERROR_PAUSE_MS), MAX_ERROR_PAUSE_MS);
 }
 
 /*
@@ -246,13 +288,12 @@ guarded_cycle(uint32 wake, int *error_pause_ms)
 	{
 		MemoryContextSwitchTo(cxt);
 		HOLD_INTERRUPTS();
-		EmitErrorReport();
+		*error_pause_ms = report_error(*error_pause_ms);
 		AbortOutOfAnyTransaction();
 		FlushErrorState();
 		RESUME_INTERRUPTS();
 		if (li_engine_is_unsettled(engine))
 			proc_exit(1);		/* hands back what it has lost sight of */
-		*error_pause_ms = Min(Max(*error_pause_ms * 2, 500), MAX_ERROR_PAUSE_MS);
 		sleep_ms = *error_pause_ms;
 	}
 	PG_END_TRY();
@@ -278,8 +319,12 @@ last_words(void)
 static void
 handle_interrupts(uint32 *wake)
 {
-	if (ProcDiePending && li_shutdown_grace > 0)
-		drain();
+	if (ProcDiePending)
+	{
+		if (li_shutdown_grace > 0)
+			drain();
+		proc_exit(0);			/* no FATAL in the log for an ordinary end */
+	}
 	QueryCancelPending = false; /* there is no query to cancel */
 	CHECK_FOR_INTERRUPTS();
 	if (ConfigReloadPending)
@@ -306,11 +351,10 @@ handle_interrupts(uint32 *wake)
 static void
 report_activity(void)
 {
-	const char *paused = li_engine_pause_reason(engine);
 	char		text[LI_REASON_LEN + 32];
 
-	if (paused[0])
-		snprintf(text, sizeof(text), "paused: %s", paused);
+	if (my_slot->state == LI_STATE_PAUSED)
+		snprintf(text, sizeof(text), "paused: %s", my_slot->reason);
 	else if (li_engine_in_flight(engine) > 0)
 	{
 		int			waiting = li_engine_waiting(engine);

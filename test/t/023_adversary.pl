@@ -206,7 +206,7 @@ my @calls = ledger($model);
 is(scalar @calls, 4, 'four questions');
 for my $call (@calls)
 {
-	my $body = control($model, 'GET', "body?seq=$call->{seq}");
+	my $body = control($model, 'GET', "body?seq=$call->{seq}") =~ s/PROFILE \d{24}|END \d{24}/fence/gr;
 
 	like($body, qr/the candidate builds teams\..*led 240 engineers/s, 'the texts are sent');
 	is(join(' ', $body =~ /(\S*(?:marker|990077665|987654|010-9876|linkedin\.com|example\.(?:org|net|com)|1991|1996)\S*)/gi), '',

@@ -25,7 +25,8 @@ use Test::More;
 use Time::HiRes qw(time sleep);
 
 our @EXPORT = qw(new_node start_model stop_model ledger control use_model
-  wait_for_sql wait_for_inflight worker_pid wait_for_worker job_status ingest);
+  wait_for_sql wait_for_inflight worker_pid wait_for_worker job_status ingest
+  repeated_lines error_lines pass_time);
 
 # The key of the provider openai: servers inherit it, also at a restart.
 $ENV{OPENAI_API_KEY} = 'fictional';
@@ -199,6 +200,45 @@ sub job_status
 
 	return $node->safe_psql($db,
 		"SELECT status FROM linkedin_ingest.scoring_jobs WHERE id = '$job'");
+}
+
+# repeated_lines(NODE [, MOST]): the messages that stand in the server's log more
+# than so often (4), and so may tell of a loop; numbers in them count as equal.
+# Errors of whomever, and every line that names the extension.
+sub repeated_lines
+{
+	my ($node, $most) = @_;
+	my %count;
+
+	for my $line (split /\n/, slurp_file($node->logfile))
+	{
+		next unless $line =~ /\b(ERROR|FATAL|PANIC|WARNING|LOG):  (.*)/;
+		my ($level, $text) = ($1, $2);
+
+		next if $text =~ /^statement: /;
+		next if $level =~ /LOG|WARNING/ && $text !~ /linkedin_ingest/;
+		$text =~ s/[0-9]+/N/g;
+		$count{"$level: $text"}++;
+	}
+	return map { "$count{$_} times $_" } grep { $count{$_} > ($most // 4) } sort keys %count;
+}
+
+# error_lines(NODE): those of its log, but for sessions that a stop has ended.
+sub error_lines
+{
+	my ($node) = @_;
+
+	return grep { /\b(?:ERROR|FATAL|PANIC):  / && !/terminating connection due to administrator command/ } split /\n/, slurp_file($node->logfile);
+}
+
+# pass_time(NODE, DB, SECONDS): where a test shows that nothing happens.
+sub pass_time
+{
+	my ($node, $db, $seconds) = @_;
+	my $until = $node->safe_psql($db, "SELECT clock_timestamp() + '$seconds s'");
+
+	wait_for_sql($node, $db, "SELECT clock_timestamp() > '$until'", 't', $seconds + 60);
+	return;
 }
 
 END
