@@ -6,14 +6,15 @@
 #	make soak		half an hour under load with faults (test/long/soak.pl)
 #	make bench		figures, on an otherwise idle machine (test/bench)
 #	make coverage	lines that the tests run; fails below 95 % of src/score and src/llm
+#	make sanitize	the suite with sanitizers in the library
 #	make demo		fictional people scored and ranked; LIVE=1 asks a real model (test/demo)
 #	make demo-stop	ends the demo
 #	make indent		mends the line breaks of the C files (test/lib/format)
 #
-# check, bench, coverage and demo install what they miss, pg_config included, so they must not
+# check, bench, coverage, sanitize and demo install what they miss, pg_config included, so they must not
 # need PGXS.  They are therefore handled first, without it.
 
-OWN_GOALS = check check-long bench soak coverage demo demo-stop indent
+OWN_GOALS = check check-long bench soak coverage sanitize demo demo-stop indent
 .PHONY: $(OWN_GOALS)
 
 ifneq ($(filter $(OWN_GOALS),$(MAKECMDGOALS)),)
@@ -40,6 +41,9 @@ soak:
 
 coverage:
 	@test/run coverage
+
+sanitize:
+	@test/run sanitize
 
 demo:
 	@test/demo start
@@ -110,11 +114,10 @@ $(error PGXS not found: install the server's development package (postgresql-ser
 endif
 include $(PGXS)
 
-# From 16 on expected/ has an option of its own; before, it is looked for in
-# the output folder, which is the top.
+# From 16 on pg_regress has an option for expected/; before, it looks in the
+# output folder, which is the top, as pg_isolation_regress always does.
 ifneq ($(filter-out 15,$(MAJORVERSION)),)
 REGRESS_OPTS += --expecteddir=$(LI_SRC)
-ISOLATION_OPTS += --expecteddir=$(LI_SRC)
 endif
 
 $(DATA_built): $(SQL_FILES) $(LI_SRC)/$(EXTENSION).control $(LI_SRC)/Makefile

@@ -113,7 +113,7 @@ as_root() {
 	fi
 }
 
-BUILD_PACKAGES=(gcc libc6-dev make 'libcurl4-openssl-dev|libcurl4-gnutls-dev' libjansson-dev)
+BUILD_PACKAGES=(gcc libc6-dev make 'libcurl4-openssl-dev|libcurl4-gnutls-dev' libjansson-dev ca-certificates)
 MODEL_SERVER_PACKAGES=(nginx-light libnginx-mod-http-lua libnginx-mod-http-ndk lua-resty-core lua-cjson curl)
 
 # copy_source FROM TO: the files of a checkout without what was built in it, and
@@ -192,14 +192,14 @@ new_cluster() {
 }
 
 start_cluster() {
-	setsid "$1/pg_ctl" -D "$2/data" -l "$2/server.log" -w -t 60 -s start ||
+	setsid "$1/pg_ctl" -D "$2/data" -l "$2/server.log" -w -s start ||
 		{ tail -20 "$2/server.log" >&2; return 1; }
 }
 
 # stop_cluster BINDIR DIR [MODE]: quiet when it does not run.
 stop_cluster() {
 	[ -e "$2/data/postmaster.pid" ] || return 0
-	"$1/pg_ctl" -D "$2/data" -m "${3:-fast}" -w -t 60 -s stop
+	"$1/pg_ctl" -D "$2/data" -m "${3:-fast}" -w -s stop
 }
 
 # stop_servers FOLDER: ends whatever runs from programs below the folder (the
@@ -225,11 +225,13 @@ pids_of_session() {
 	cat /proc/[0-9]*/stat 2>/dev/null | sed 's/^\([0-9]*\) (.*) /\1 /' | awk -v session="$1" '$5 == session { print $1 }'
 }
 
+# A program that valgrind runs is known by its argument.
 pids_below() {
 	local link exe
 
 	for link in /proc/[0-9]*/exe; do
 		exe=$(readlink "$link" 2>/dev/null) || continue
+		[[ $exe != */valgrind/* ]] || exe=$(tr '\0' '\n' <"${link%exe}cmdline" | grep -m 1 '/bin/postgres\.real$') || continue
 		[[ $exe != "$1"/* ]] || { link=${link#/proc/}; say "${link%/exe}"; }
 	done
 }
