@@ -59,17 +59,18 @@ for my $level ('READ COMMITTED', 'REPEATABLE READ', 'SERIALIZABLE')
 $node->safe_psql($db, 'ALTER SYSTEM SET linkedin_ingest.max_jobs_per_profile_per_hour = 0');
 $node->reload;
 my $profile = $node->safe_psql($db, "SELECT id FROM linkedin_ingest.profiles LIMIT 1");
-use_model($node, $db, $model, 'latency=400');
+use_model($node, $db, $model, 'latency=3000');
 my $locked = $node->safe_psql($db, "SELECT linkedin_ingest.score_profile('$profile', 'CTO')");
 my $other = $node->safe_psql($db, "SELECT linkedin_ingest.score_profile('$profile', 'CIO')");
 wait_for_inflight($model, 2);
 my $holder = $node->background_psql($db);
 $holder->query_safe('BEGIN');
 $holder->query_safe("SELECT linkedin_ingest.cancel_job('$locked')");
-is($node->safe_psql($db, "SELECT linkedin_ingest.wait_for_job('$other', '8 s')"), 'completed',
+is($node->safe_psql($db, "SELECT linkedin_ingest.wait_for_job('$other', '30 s')"), 'completed',
 	'an uncommitted cancel of one job does not hold up the record of another');
 my $new = $node->safe_psql($db, "SELECT linkedin_ingest.score_profile('$profile', 'CISO')");
-is($node->safe_psql($db, "SELECT linkedin_ingest.wait_for_job('$new', '8 s')"), 'completed', 'nor the next claim');
+use_model($node, $db, $model, 'latency=100');
+is($node->safe_psql($db, "SELECT linkedin_ingest.wait_for_job('$new', '30 s')"), 'completed', 'nor the next claim');
 is(job_status($node, $db, $locked), 'processing', 'the locked one waits');
 $holder->query_safe('COMMIT');
 wait_for_sql($node, $db, "SELECT status || ' ' || (SELECT string_agg(outcome, ' ') FROM linkedin_ingest.scoring_attempts WHERE job_id = '$locked') FROM linkedin_ingest.scoring_jobs WHERE id = '$locked'",
@@ -85,9 +86,9 @@ $holder = $node->background_psql($db);
 $holder->query_safe('BEGIN');
 $holder->query_safe("SELECT FROM linkedin_ingest.scoring_jobs WHERE id = '$high' FOR UPDATE");
 $node->safe_psql($db, 'SELECT linkedin_ingest.resume_worker()');
-is($node->safe_psql($db, "SELECT linkedin_ingest.wait_for_job('$low', '8 s')"), 'completed', 'a held job of a higher priority');
+is($node->safe_psql($db, "SELECT linkedin_ingest.wait_for_job('$low', '30 s')"), 'completed', 'a held job of a higher priority');
 $holder->query_safe('COMMIT');
-is($node->safe_psql($db, "SELECT linkedin_ingest.wait_for_job('$high', '8 s')"), 'completed', 'runs when it is let go');
+is($node->safe_psql($db, "SELECT linkedin_ingest.wait_for_job('$high', '30 s')"), 'completed', 'runs when it is let go');
 $holder->quit;
 
 # --- a provider that throttles without a hint is not hammered

@@ -4,6 +4,7 @@
 use strict;
 use warnings FATAL => 'all';
 
+use JSON::PP ();
 use LinkedinIngest::Test;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
@@ -38,6 +39,21 @@ sub heard
 		last if $heard =~ $pattern;
 	}
 	return $heard;
+}
+
+# Until so many calls have come and been answered since the ledger was emptied.
+sub wait_for_answers
+{
+	my ($count) = @_;
+	my $deadline = time + 60;
+
+	until (JSON::PP::decode_json(control($model, 'GET', 'ledger?count=1'))->{calls} >= $count)
+	{
+		die "waited for $count calls\n" if time > $deadline;
+		select undef, undef, undef, 0.05;
+	}
+	wait_for_inflight($model, 0);
+	return;
 }
 
 # --- calls in flight
@@ -80,14 +96,18 @@ $node->safe_psql($db, 'SELECT linkedin_ingest.resume_worker()');
 # --- a session that cancels in whichever order, beside the record
 
 # It holds the job that waits, then comes for the one that is being recorded.
-use_model($node, $db, $model, 'latency=4000');
+# The worker is let go once the lock is there.
+$node->safe_psql($db, 'SELECT linkedin_ingest.pause_worker()');
+use_model($node, $db, $model, 'latency=100');
 my ($first, $other) = (score('CTO'), score('CISO'));
 my $second = score('CIO', $first);
-wait_for_inflight($model, 2);
 my $session = $node->background_psql($db, on_error_stop => 0);
 $session->query_safe('BEGIN');
 is($session->query_safe("SELECT linkedin_ingest.cancel_job('$second')"), 't', 'a session cancels the job that waits, and keeps it locked');
+control($model, 'POST', 'reset');
+$node->safe_psql($db, 'SELECT linkedin_ingest.resume_worker()');
 is($node->safe_psql($db, "SELECT linkedin_ingest.wait_for_job('$other', '30 s')"), 'completed', 'the worker goes on with others meanwhile');
+wait_for_answers(2);
 is(job_status($node, $db, $first), 'processing', 'and leaves the one that it cannot end');
 is($node->safe_psql($db, "SELECT count(*) FROM pg_locks WHERE NOT granted AND pid = " . worker_pid($node, $db)), '0', 'it waits for no lock');
 is($session->query_safe("SELECT linkedin_ingest.cancel_job('$first')"), 't', 'the session comes for that one too: no deadlock');
@@ -97,22 +117,26 @@ wait_for_sql($node, $db, "SELECT string_agg(outcome, ' ') FROM linkedin_ingest.s
 pass('the call that was made is on record');
 
 # The same, and the session gives up: the job is recorded then.
-($first) = (score('CTO'));
+$node->safe_psql($db, 'SELECT linkedin_ingest.pause_worker()');
+$first = score('CTO');
 $second = score('CIO', $first);
-wait_for_inflight($model, 1);
 $session->query_safe('BEGIN');
 $session->query_safe("SELECT linkedin_ingest.cancel_job('$second')");
-wait_for_inflight($model, 0);
+control($model, 'POST', 'reset');
+$node->safe_psql($db, 'SELECT linkedin_ingest.resume_worker()');
+wait_for_answers(1);
+is(job_status($node, $db, $first), 'processing', 'answered, and not recorded yet');
 $session->query_safe('ROLLBACK');
 is($node->safe_psql($db, "SELECT linkedin_ingest.wait_for_job('$second', '30 s')"), 'completed', 'a cancel that is rolled back: both run');
 
 # --- a profile that somebody has locked, as a DELETE does before it comes to the jobs
 
 my $bystander = ingest($node, $db, 'cassidy/torvald-aberg-lindqvist');
+$node->safe_psql($db, 'SELECT linkedin_ingest.pause_worker()');
 $first = $node->safe_psql($db, "SELECT linkedin_ingest.score_profile('$bystander', 'CTO')");
-wait_for_inflight($model, 1);
 $session->query_safe('BEGIN');
 $session->query_safe("SELECT FROM linkedin_ingest.profiles WHERE id = '$bystander' FOR UPDATE");
+$node->safe_psql($db, 'SELECT linkedin_ingest.resume_worker()');
 is($node->safe_psql($db, "SELECT linkedin_ingest.wait_for_job('$first', '30 s')"), 'completed', 'the record does not wait for the profile');
 $session->query_safe("DELETE FROM linkedin_ingest.profiles WHERE id = '$bystander'");
 $session->query_safe('COMMIT');
@@ -120,6 +144,7 @@ is($node->safe_psql($db, "SELECT count(*) FROM linkedin_ingest.latest_scores WHE
 
 # Deleted in a transaction that stays open while the answer arrives, and after a
 # cancel: the worker waits for neither.
+use_model($node, $db, $model, 'latency=3000');
 $bystander = ingest($node, $db, 'cassidy/torvald-aberg-lindqvist');
 $first = $node->safe_psql($db, "SELECT linkedin_ingest.score_profile('$bystander', 'CTO')");
 wait_for_inflight($model, 1);
