@@ -799,7 +799,8 @@ li_work_record(LiWork *work)
 		work->made.outcome = class_names[outcome->class];
 		work->made.error_code = outcome->code;
 		work->made.error_message = outcome->message;
-		work->made.charged = !run->probe && outcome->class != LI_DEFER && outcome->class != LI_OPEN;
+		work->made.charged = !run->probe &&
+			(run->wasted || (outcome->class != LI_DEFER && outcome->class != LI_OPEN));
 		if (is_sampled(run) && outcome->class == LI_OK)
 			work->made.parsed = run->parsed[work->sample];
 		record->call = &work->made;
