@@ -66,11 +66,11 @@ wait_for_inflight($model, 2);
 my $holder = $node->background_psql($db);
 $holder->query_safe('BEGIN');
 $holder->query_safe("SELECT linkedin_ingest.cancel_job('$locked')");
-is($node->safe_psql($db, "SELECT linkedin_ingest.wait_for_job('$other', '30 s')"), 'completed',
+is($node->safe_psql($db, "SELECT linkedin_ingest.wait_for_job('$other', '60 s')"), 'completed',
 	'an uncommitted cancel of one job does not hold up the record of another');
 my $new = $node->safe_psql($db, "SELECT linkedin_ingest.score_profile('$profile', 'CISO')");
 use_model($node, $db, $model, 'latency=100');
-is($node->safe_psql($db, "SELECT linkedin_ingest.wait_for_job('$new', '30 s')"), 'completed', 'nor the next claim');
+is($node->safe_psql($db, "SELECT linkedin_ingest.wait_for_job('$new', '60 s')"), 'completed', 'nor the next claim');
 is(job_status($node, $db, $locked), 'processing', 'the locked one waits');
 $holder->query_safe('COMMIT');
 wait_for_sql($node, $db, "SELECT status || ' ' || (SELECT string_agg(outcome, ' ') FROM linkedin_ingest.scoring_attempts WHERE job_id = '$locked') FROM linkedin_ingest.scoring_jobs WHERE id = '$locked'",
@@ -86,9 +86,9 @@ $holder = $node->background_psql($db);
 $holder->query_safe('BEGIN');
 $holder->query_safe("SELECT FROM linkedin_ingest.scoring_jobs WHERE id = '$high' FOR UPDATE");
 $node->safe_psql($db, 'SELECT linkedin_ingest.resume_worker()');
-is($node->safe_psql($db, "SELECT linkedin_ingest.wait_for_job('$low', '30 s')"), 'completed', 'a held job of a higher priority');
+is($node->safe_psql($db, "SELECT linkedin_ingest.wait_for_job('$low', '60 s')"), 'completed', 'a held job of a higher priority');
 $holder->query_safe('COMMIT');
-is($node->safe_psql($db, "SELECT linkedin_ingest.wait_for_job('$high', '30 s')"), 'completed', 'runs when it is let go');
+is($node->safe_psql($db, "SELECT linkedin_ingest.wait_for_job('$high', '60 s')"), 'completed', 'runs when it is let go');
 $holder->quit;
 
 # --- a provider that throttles without a hint is not hammered
