@@ -150,6 +150,18 @@ wait_for_end();
 is(() = slurp_file($node->logfile, $log) =~ /answers again/g, 1, 'one log line when it answers again');
 is($node->safe_psql($db, "SELECT count(*) FROM linkedin_ingest.scoring_jobs WHERE status = 'failed'"), '0', 'all are done');
 
+# --- slow_down: half the calls, and then more by and by
+
+control($model, 'POST', 'script/ramp', '[{"do": "error=slow_down", "times": 1}, {"do": "latency=20"}]');
+provider('s/ramp');
+$log = -s $node->logfile;
+queue($db, 20);
+wait_for_sql($node, $db, "SELECT calls_per_second_limit > 0 FROM linkedin_ingest.provider_status WHERE provider = 'openai' AND model IS NULL");
+pass('a pace is set');
+wait_for_end();
+is(() = slurp_file($node->logfile, $log) =~ /asks for a slower start/g, 1, 'and told once');
+is($node->safe_psql($db, "SELECT breaker_open FROM linkedin_ingest.provider_status WHERE provider = 'openai' AND model IS NULL"), 'f', 'it is no outage');
+
 # --- daily budgets
 
 $node->safe_psql($_, "UPDATE linkedin_ingest.llm_models SET input_usd_per_mtok = 1, cached_input_usd_per_mtok = NULL, output_usd_per_mtok = 2 WHERE model = 'gpt-6-luna'")
