@@ -44,6 +44,7 @@ for my $number (0 .. $lanes - 1)
 		{
 			my $found = run_kill($lane, @{ $list[$i] });
 
+			delete $found->{tables};
 			print JSON::PP::encode_json({ run => "@{ $list[$i] }", %$found }), "\n";
 		}
 		end_lane($lane);

@@ -507,7 +507,7 @@ sub run_kill
 	}
 	if (@{ $found->{problems} })
 	{
-		$found->{log} = join '', map { slurp("$_->{dir}/log") // '' } @{ $lane->{servers} };
+		$found->{log} = JSON::PP->new->pretty->canonical->encode($found->{tables} // {}) . join '', map { slurp("$_->{dir}/log") // '' } @{ $lane->{servers} };
 		end_lane($lane);
 	}
 	return $found;
@@ -586,7 +586,7 @@ sub run_plan
 		calls => [ calls($lane, $script) ],
 		expect => $plan->{jobs},
 		kills => 1 + ($plan->{need}{first} ? 1 : 0) + $replaced,
-		in_flight => $plan->{workers} * $plan->{capacity} + ($plan->{need}{session} ? 10 : 0),
+		in_flight => $plan->{workers} * $plan->{capacity} + ($plan->{need}{session} ? 30 : 0),	# 2 sessions, 5 jobs, 3 samples
 		unrowed => $point eq 'in-render' && $kill eq 'error' ? 1 : 0,
 		foreign => $kill eq 'promote' && $server->{host} eq '');
 

@@ -43,7 +43,7 @@ my $TABLES = q{
 };
 
 # Returns { problems => [texts], jobs, completed, failed, cancelled, calls,
-# extra, lost, duplicated, stale, unknown }.
+# extra, lost, duplicated, stale, unknown, tables }; tables is what was read.
 #	unrowed		n: so many claims may be charged without a call (render failed)
 #	foreign		true: what was in flight is on record elsewhere (resume_worker())
 #	expect		the number of jobs
@@ -88,7 +88,7 @@ sub check_ledger
 	{
 		my $id = $job->{id};
 		my @rows = @{ $rows{$id} // [] };
-		my (%ok, %lost, %last);
+		my (%ok, %lost, %last, %used);
 
 		if ($job->{status} =~ /^(completed|failed|cancelled)$/)
 		{
@@ -111,6 +111,7 @@ sub check_ledger
 			$ok{ $row->{sample} }++ if $row->{outcome} eq 'ok';
 			$lost{ $row->{claim_no} }++ if $row->{outcome} eq 'unknown';
 			$last{ $row->{claim_no} } = $row;
+			$used{ $row->{claim_no} } ||= $row->{charged};
 		}
 		for my $sample (grep { $ok{$_} > 1 } keys %ok)
 		{
@@ -133,10 +134,11 @@ sub check_ledger
 		$bad->("job $id lost " . keys(%lost) . " claims in $arg{kills} kills")
 		  if keys(%lost) > $arg{kills};
 
-		# The charge: a claim counts unless its last call was given back.
+		# The charge: a claim counts unless its last call was given back.  One that
+		# was put off counts all the same when it has used up a call before.
 		$bad->("job $id has claim $job->{claim_no} and a row of a later one")
 		  if grep { $_ > $job->{claim_no} } keys %last;
-		my $charged = grep { $_->{charged} } values %last;
+		my $charged = grep { $_->{charged} || $_->{outcome} =~ /^(defer|open)$/ && $used{ $_->{claim_no} } } values %last;
 		my $unrowed = $job->{attempts} - $charged;
 		$bad->("job $id is charged $job->{attempts}, its claims $charged")
 		  if $job->{samples} == 1 && ($unrowed < 0 || $unrowed > ($arg{unrowed} // 0));
@@ -178,6 +180,7 @@ sub check_ledger
 	}
 	$bad->('anomaly: ' . JSON::PP->new->canonical->encode($_)) for @{ $tables->{anomalies} };
 	$found{stale} = $tables->{stale};
+	$found{tables} = $tables;
 	return \%found;
 }
 
