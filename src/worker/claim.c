@@ -13,6 +13,7 @@
 
 #include "miscadmin.h"
 #include "utils/memutils.h"
+#include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
 #include "faults.h"
@@ -432,11 +433,22 @@ has_probe(LiEngine *engine)
 	return false;
 }
 
+/* Whether there may be a newer configuration than the one that is loaded. */
+static bool
+has_new_config(const LiEngine *engine)
+{
+	return li_database_is_changing() ||
+		(pg_atomic_read_u32(&engine->slot->wake) & LI_WAKE_CONFIG);
+}
+
 static void
 load_accounts(LiEngine *engine)
 {
-	LiAccounts *fresh = li_accounts_load(engine->step);
+	LiAccounts *fresh;
 
+	PushActiveSnapshot(GetTransactionSnapshot());	/* as of now, not of the look */
+	fresh = li_accounts_load(engine->step);
+	PopActiveSnapshot();
 	li_budgets_load(fresh);
 	MemoryContextSetParent(fresh->cxt, engine->cxt);	/* what throws is behind us */
 	li_limits_configure(fresh);
@@ -489,12 +501,7 @@ li_engine_claim(LiEngine *engine, bool with_rescue)
 		li_accounts_drop_probes();
 	if (!li_engine_begin(engine))
 		return;
-	/*
-	 * A job that this snapshot shows may rely on a change of the providers
-	 * that was committed before it: such a change has set the flag by now.
-	 */
-	if (engine->accounts == NULL ||
-		(pg_atomic_read_u32(&engine->slot->wake) & LI_WAKE_CONFIG))
+	if (engine->accounts == NULL || has_new_config(engine))
 		load_accounts(engine);
 
 	lanes = li_queue_lanes(engine->step);
@@ -517,6 +524,9 @@ li_engine_claim(LiEngine *engine, bool with_rescue)
 			/* All rows of a level locked by somebody: the next level's turn. */
 			open = drop_served(engine, open);
 		} while (claims == NIL && open != NIL);
+		/* a job may rely on a change that was committed with it, or just before */
+		if (claims != NIL && has_new_config(engine))
+			load_accounts(engine);
 		if (claims != NIL)
 			li_engine_beat(engine);
 		else if (due)

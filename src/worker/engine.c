@@ -359,6 +359,28 @@ open_step(void *arg)
 }
 
 /*
+ * A job whose first call has its open row was rendered by a cycle that failed
+ * afterwards.  It is left alone: lines of its samples may be on their way.  Any
+ * other begins anew.
+ */
+static bool
+is_to_render(const LiWork *work)
+{
+	return work->made.open_attempt == 0;
+}
+
+static bool
+has_to_render(LiEngine *engine)
+{
+	dlist_iter	iter;
+
+	dlist_foreach(iter, &engine->claimed)
+		if (is_to_render(dlist_container(LiWork, node, iter.cur)))
+			return true;
+	return false;
+}
+
+/*
  * Renders the questions of all claimed jobs in one read-only transaction, each
  * in a subtransaction: what one bad row throws costs that row.
  */
@@ -367,7 +389,7 @@ render(LiEngine *engine)
 {
 	dlist_mutable_iter iter;
 
-	if (dlist_is_empty(&engine->claimed))
+	if (!has_to_render(engine))
 		return true;
 	if (!li_engine_begin(engine))
 		return false;
@@ -375,8 +397,11 @@ render(LiEngine *engine)
 	dlist_foreach_modify(iter, &engine->claimed)
 	{
 		LiWork	   *work = dlist_container(LiWork, node, iter.cur);
-		ErrorData  *error = li_engine_attempt(open_step, work);
+		ErrorData  *error;
 
+		if (!is_to_render(work))
+			continue;
+		error = li_engine_attempt(open_step, work);
 		if (error != NULL)
 		{
 			if (li_engine_is_transient(error))

@@ -414,6 +414,35 @@ li_database_created(Oid oid)
 	return created;
 }
 
+/*
+ * A change of the providers becomes visible a moment before the worker is told:
+ * in between it is counted here.
+ */
+void
+li_database_count_change(int n)
+{
+	LiDatabase *db;
+
+	li_shared_lock(LW_EXCLUSIVE);
+	db = li_database_find(MyDatabaseId, true);
+	if (db != NULL)
+		db->changing = Max(db->changing + n, 0);
+	li_shared_unlock();
+}
+
+bool
+li_database_is_changing(void)
+{
+	LiDatabase *db;
+	bool		changing;
+
+	li_shared_lock(LW_SHARED);
+	db = li_database_find(MyDatabaseId, false);
+	changing = db != NULL && db->changing > 0;
+	li_shared_unlock();
+	return changing;
+}
+
 /* What worker_status says of a database without a worker; empty: nothing. */
 void
 li_database_set_reason(Oid oid, const char *reason)

@@ -97,6 +97,7 @@ typedef struct LiDatabase
 	int			leaving;		/* utility commands that want us out */
 	int			crashes;		/* in a row */
 	uint32		created;		/* counts CREATE EXTENSION */
+	int			changing;		/* transactions that commit new providers just now */
 	int			endings_told_on;	/* day of the latest log line on models that end */
 	uint64		next_start_ms;	/* monotonic */
 	char		reason[LI_REASON_LEN];	/* why no worker runs; empty: none */
@@ -235,6 +236,8 @@ extern bool li_slot_is_live(const LiSlot *slot);
 extern bool li_slot_counts(int slot);
 extern bool li_incarnation_is_live(const pg_uuid_t *incarnation);
 extern uint32 li_database_created(Oid oid);
+extern void li_database_count_change(int n);
+extern bool li_database_is_changing(void);
 
 extern LiDatabase *li_database_find(Oid oid, bool create);
 extern void li_database_present(Oid oid);

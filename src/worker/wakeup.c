@@ -33,6 +33,7 @@ static uint32 noted;			/* LI_WAKE_* of this transaction */
 static bool noted_created;		/* the extension was created */
 static bool noted_dropped;		/* the extension was dropped */
 static bool noted_start;		/* the worker may start again */
+static bool counted;			/* in LiDatabase.changing */
 static bool muted;				/* the process is the worker itself */
 
 static object_access_hook_type previous_object_access_hook;
@@ -45,6 +46,11 @@ PG_FUNCTION_INFO_V1(linkedin_ingest_extension_created);
 static void
 at_transaction_end(XactEvent event, void *arg)
 {
+	if (event == XACT_EVENT_PRE_COMMIT && (noted & LI_WAKE_CONFIG) && !counted)
+	{
+		li_database_count_change(1);
+		counted = true;
+	}
 	if (event != XACT_EVENT_COMMIT && event != XACT_EVENT_ABORT &&
 		event != XACT_EVENT_PREPARE)
 		return;
@@ -79,6 +85,9 @@ at_transaction_end(XactEvent event, void *arg)
 				ConditionVariableBroadcast(&li_shared->job_ended);
 		}
 	}
+	if (counted)
+		li_database_count_change(-1);	/* whoever needs to know has been told */
+	counted = false;
 	noted = 0;
 	noted_created = false;
 	noted_dropped = false;

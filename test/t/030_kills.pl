@@ -25,6 +25,8 @@ for my $i (0 .. $#POINTS)
 
 	push @list, [ @{ $ways[ $i % @ways ] }, $i ], [ @{ $ways[ ($i + 3) % @ways ] }, 100 + $i ];
 }
+# Found by the whole: a sample asked for twice after an error between two lines.
+push @list, [ 'before-send', 'error', 8 ];
 my %covered = map { $_->[1] => 1 } @list;
 is(scalar(keys %covered), scalar(@KILLS), 'every way of failing is in the list');
 cmp_ok(scalar(@list), '>=', 48, scalar(@list) . ' runs');
