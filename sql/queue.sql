@@ -216,10 +216,12 @@ BEGIN
 	IF victims = '{}' THEN
 		RETURN 0;
 	END IF;
-	PERFORM linkedin_ingest.settle_dependents(d.after_job)
+	PERFORM linkedin_ingest.notify_cancelled(array_agg(s.id))
 	FROM (SELECT DISTINCT w.after_job FROM unnest(victims) v (id)
 		  JOIN linkedin_ingest.scoring_jobs w ON w.after_job = v.id
-		  WHERE w.status = 'pending' AND w.run_at = 'infinity') d;
+		  WHERE w.status = 'pending' AND w.run_at = 'infinity') d
+	CROSS JOIN LATERAL linkedin_ingest.settle_dependents(d.after_job) s (id)
+	HAVING count(*) > 0;
 	DELETE FROM linkedin_ingest.scoring_jobs j
 	USING unnest(victims) v (id)
 	WHERE j.id = v.id AND j.completed_at < before

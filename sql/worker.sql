@@ -85,8 +85,10 @@ COMMENT ON FUNCTION linkedin_ingest.notify_providers_changed() IS
 	'trigger: the commit makes the workers read providers, models and pause again';
 
 /* resume_worker() deletes from it, also when there is no row */
-CREATE TRIGGER wake AFTER INSERT OR UPDATE OR DELETE ON linkedin_ingest.pause
+CREATE TRIGGER start AFTER DELETE ON linkedin_ingest.pause
 	FOR EACH STATEMENT EXECUTE FUNCTION linkedin_ingest.notify_providers_changed('start');
+CREATE TRIGGER wake AFTER INSERT OR UPDATE ON linkedin_ingest.pause
+	FOR EACH STATEMENT EXECUTE FUNCTION linkedin_ingest.notify_providers_changed();
 CREATE TRIGGER wake AFTER INSERT OR UPDATE OR DELETE ON linkedin_ingest.home
 	FOR EACH STATEMENT EXECUTE FUNCTION linkedin_ingest.notify_providers_changed();
 

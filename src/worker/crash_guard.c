@@ -31,7 +31,8 @@
 #include "worker/crash_guard.h"
 #include "worker/shared_state.h"
 
-#define MAX_CRASHES		5
+/* More than a job's tries: one that kills its worker has ended by then. */
+#define MAX_CRASHES		8
 #define CRASH_WINDOW_MS	(5 * 60 * 1000)
 
 typedef struct Crashes

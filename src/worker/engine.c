@@ -174,6 +174,13 @@ li_engine_set_limit(LiEngine *engine, int jobs)
 	engine->limit = jobs;
 }
 
+/* The next cycle does what a poll does. */
+void
+li_engine_poll_soon(LiEngine *engine)
+{
+	engine->next_poll_ms = 0;
+}
+
 int
 li_engine_in_flight(const LiEngine *engine)
 {
@@ -770,7 +777,7 @@ li_engine_wait(LiEngine *engine, int timeout_ms)
 	int			i;
 
 	/* A wait for a lock inside a cycle may have eaten the latch. */
-	if (InterruptPending || ConfigReloadPending ||
+	if ((InterruptPending && InterruptHoldoffCount == 0) || ConfigReloadPending ||
 		pg_atomic_read_u32(&engine->slot->wake) != 0)
 		return;
 	n = WaitEventSetWait(engine->wait, timeout_ms, events, lengthof(events),
@@ -811,7 +818,7 @@ li_engine_hand_back(LiEngine *engine)
 	dlist_mutable_iter iter;
 	int			n;
 
-	if (engine->in_flight == 0)
+	if (engine->in_flight == 0 && !engine->unsettled)
 		return true;
 	li_engine_abort(engine);
 	LI_FAULT("before-hand-back");

@@ -20,6 +20,7 @@ extern void li_engine_register(const LiTaskKind *kind);
 extern LiEngine *li_engine_create(MemoryContext parent, const LiTxn *txn, LiSlot *slot);
 extern void li_engine_destroy(LiEngine *engine);
 
+extern void li_engine_poll_soon(LiEngine *engine);
 extern void li_engine_set_limit(LiEngine *engine, int jobs);
 extern int	li_engine_cycle(LiEngine *engine, uint32 wake);
 extern void li_engine_wait(LiEngine *engine, int timeout_ms);

@@ -238,7 +238,10 @@ li_engine_record(LiEngine *engine)
 	{
 		LiWork	   *work = dlist_container(LiWork, node, iter.cur);
 
-		apply_to_account(engine, work);
+		/* once: whoever has the row locked may have mended the account meanwhile */
+		if (!work->applied)
+			apply_to_account(engine, work);
+		work->applied = true;
 		all.works = lappend(all.works, work);
 		all.records = lappend(all.records, li_work_record(work));
 	}

@@ -93,6 +93,11 @@ run(Session *session, int max_jobs)
 			HOLD_INTERRUPTS();
 			li_engine_hand_back(session->engine);
 			RESUME_INTERRUPTS();
+			CHECK_FOR_INTERRUPTS();
+			/* its wait for a synchronous standby has swallowed the cancel */
+			ereport(ERROR,
+					(errcode(ERRCODE_QUERY_CANCELED),
+					 errmsg("canceling statement due to user request")));
 		}
 		CHECK_FOR_INTERRUPTS();
 		if (sleep_ms > 0)

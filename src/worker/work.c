@@ -829,6 +829,7 @@ li_work_settle(LiWork *work)
 	work->ask = work->again;
 	work->made = work->next;
 	work->called = false;
+	work->applied = false;
 	set_outcome(work, LI_OK, NULL, NULL);
 	complete_ask(work, &work->ask);
 	build_request(work);

@@ -63,6 +63,7 @@ typedef struct LiWork
 	bool		settled;		/* the cost of "made" counts in the budgets */
 	uint64		waits_since_ms; /* monotonic; 0: it does not wait to be sent */
 	uint64		next_try_ms;	/* monotonic; not before, when it does */
+	bool		applied;		/* to the account what the call's end means for it */
 	bool		answered;		/* without a call: from the cache or earlier samples */
 	bool		cached;			/* from the cache */
 

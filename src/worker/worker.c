@@ -294,6 +294,7 @@ guarded_cycle(uint32 wake, int *error_pause_ms)
 		RESUME_INTERRUPTS();
 		if (li_engine_is_unsettled(engine))
 			proc_exit(1);		/* hands back what it has lost sight of */
+		li_engine_poll_soon(engine);	/* what the cycle was to look at is not done */
 		sleep_ms = *error_pause_ms;
 	}
 	PG_END_TRY();

@@ -44,16 +44,16 @@ sub is_stopped
 	return;
 }
 
-# --- five crashes; an exit in order does not count
+# --- eight crashes; an exit in order does not count
 
 my $profile = ingest($node, $db, 'cassidy/marisol-okonkwo-reyes');
-crash(4);
+crash(7);
 my $pid = wait_for_worker($node, $db);
 $node->safe_psql($db, "SELECT pg_terminate_backend($pid)");
 wait_for_sql($node, $db, "SELECT pid <> $pid AND state = 'running' FROM linkedin_ingest.worker_status");
-pass('four crashes and an exit: it is started again');
+pass('seven crashes and an exit: it is started again');
 crash(1);
-is_stopped('five crashes');
+is_stopped('eight crashes');
 
 my $job = $node->safe_psql($db, "SELECT linkedin_ingest.score_profile('$profile', 'CTO')");
 wait_for_worker($node, 'innocent');
@@ -62,7 +62,7 @@ $node->safe_psql('innocent', 'SELECT linkedin_ingest.pause_worker()');
 $node->safe_psql('innocent', 'SELECT linkedin_ingest.resume_worker()');
 is_stopped('asked for elsewhere');
 is(job_status($node, $db, $job), 'pending', 'jobs wait');
-is(scalar(() = slurp_file($node->logfile) =~ /database "postgres" crashed 5 times within 5 minutes and is not started again/g), 1, 'one line in the log');
+is(scalar(() = slurp_file($node->logfile) =~ /database "postgres" crashed 8 times within 5 minutes and is not started again/g), 1, 'one line in the log');
 like(slurp_file($node->logfile), qr/HINT:  Look above for how it ended\./, 'with a hint');
 
 # --- what starts it again
@@ -71,13 +71,13 @@ $node->safe_psql($db, 'SELECT linkedin_ingest.resume_worker()');
 is($node->safe_psql($db, "SELECT linkedin_ingest.wait_for_job('$job', '60 s')"), 'completed', 'resume_worker() starts it again');
 is($node->safe_psql($db, "SELECT linkedin_ingest.health() ->> 'status'"), 'ok', 'and health is ok');
 
-crash(5);
+crash(8);
 is_stopped('five more');
 $node->reload;
 wait_for_worker($node, $db);
 pass('a reload of the configuration starts it again');
 
-crash(5);
+crash(8);
 is_stopped('and five more');
 $node->safe_psql($db, 'DROP EXTENSION linkedin_ingest');
 $node->safe_psql($db, 'CREATE EXTENSION linkedin_ingest');
