@@ -117,7 +117,7 @@ sub claims
 		if ($entry =~ /Query Text: UPDATE linkedin_ingest.scoring_jobs AS j SET status = 'processing'/)
 		{
 			push @claim, $ms;
-			my ($shape) = $entry =~ /(Update on scoring_jobs.*)/s;
+			my ($shape) = $entry =~ /(Update on scoring_jobs.*?)(?=^\S+ \S+ \S+ \[|\z)/ms;
 			$shape =~ s/ *\([^()]*rows=[^()]*\)//g;
 			$plan{$shape}++;
 		}
