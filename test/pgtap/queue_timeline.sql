@@ -18,7 +18,7 @@ EXCEPTION WHEN OTHERS THEN
 	RETURN rtrim(state || ' ' || argument);
 END
 $$;
--- an attempt that begins so many seconds from now and takes 300 ms
+-- an attempt that begins so many seconds after the job was made and takes 300 ms
 CREATE FUNCTION pg_temp.call(job uuid, attempt int, claim_no int, kind text, sample int, outcome text, seconds int, code text DEFAULT NULL,
 		status int DEFAULT NULL) RETURNS void LANGUAGE sql AS $$
 	INSERT INTO linkedin_ingest.scoring_attempts (job_id, attempt, claim_no, kind, sample, charged, worker_pid, provider, model, http_status, outcome,
@@ -26,7 +26,7 @@ CREATE FUNCTION pg_temp.call(job uuid, attempt int, claim_no int, kind text, sam
 	SELECT job, attempt, claim_no, kind, sample, true, 42, 'openai', 'gpt-6-luna', status, outcome, code,
 		CASE WHEN outcome = 'ok' THEN 1000 END, CASE WHEN outcome = 'ok' THEN 100 END, CASE WHEN outcome = 'ok' THEN 0.00015 END,
 		t, t + interval '10 ms', CASE WHEN status IS NOT NULL THEN t + interval '200 ms' END, t + interval '300 ms', t + interval '310 ms'
-	FROM (SELECT now() + make_interval(secs => seconds) AS t) x
+	FROM (SELECT created_at + make_interval(secs => seconds) AS t FROM linkedin_ingest.scoring_jobs WHERE id = job) x
 $$;
 CREATE FUNCTION pg_temp.steps(job uuid) RETURNS SETOF text LANGUAGE sql AS $$
 	SELECT concat_ws(' ', t.step, t.event, t.claim_no || '/' || coalesce(t.attempt::text, '-')) FROM linkedin_ingest.job_timeline(job) t ORDER BY t.step
@@ -40,13 +40,13 @@ SELECT linkedin_ingest.score_profile(:'ada', 'CTO', priority => 3) AS job \gset
 SELECT results_eq(format('SELECT * FROM pg_temp.steps(%L)', :'job'), $$VALUES ('1 queued')$$, 'a new job');
 SELECT is(detail, 'CTO, model gpt-6-luna of openai, priority 3', 'what it is about') FROM linkedin_ingest.job_timeline(:'job');
 SELECT is(elapsed_ms, NULL, 'nothing is before it') FROM linkedin_ingest.job_timeline(:'job');
-SELECT linkedin_ingest.score_profile(:'ada', 'CTO', run_at => now() + interval '1 h') AS later \gset
+SELECT linkedin_ingest.score_profile(:'ada', 'CTO', run_at => clock_timestamp() + interval '1 h') AS later \gset
 SELECT results_eq(format('SELECT * FROM pg_temp.steps(%L)', :'later'), $$VALUES ('1 queued'), ('2 planned')$$, 'a job of the future');
-SELECT is(round(elapsed_ms / 1000), 3600::numeric, 'in an hour') FROM linkedin_ingest.job_timeline(:'later') WHERE event = 'planned';
+SELECT is(round(elapsed_ms / 60000), 60::numeric, 'in an hour') FROM linkedin_ingest.job_timeline(:'later') WHERE event = 'planned';
 
 -- claimed, no call recorded yet
 UPDATE linkedin_ingest.scoring_jobs SET status = 'processing', claim_no = 1, claim_token = gen_random_uuid(), attempts = 1,
-	worker_id = gen_random_uuid(), started_at = now() + interval '1 s' WHERE id = :'job';
+	worker_id = gen_random_uuid(), started_at = created_at + interval '1 s' WHERE id = :'job';
 SELECT results_eq(format('SELECT * FROM pg_temp.steps(%L)', :'job'), $$VALUES ('1 queued'), ('2 claimed 1/-')$$, 'in flight');
 
 -- a retry, then three samples of which one is asked again
@@ -58,7 +58,7 @@ SELECT is(detail, 'retry, provider_error', 'why') FROM linkedin_ingest.job_timel
 SELECT results_eq(format($$SELECT elapsed_ms FROM linkedin_ingest.job_timeline(%L) WHERE step BETWEEN 3 AND 6 ORDER BY step$$, :'job'),
 	'VALUES (10.000), (190.000), (100.000), (10.000)', 'how long each step took, in milliseconds');
 UPDATE linkedin_ingest.scoring_jobs SET status = 'processing', claim_no = 2, claim_token = gen_random_uuid(), attempts = 2, samples = 2,
-	started_at = now() + interval '5 s' WHERE id = :'job';
+	started_at = created_at + interval '5 s' WHERE id = :'job';
 SELECT pg_temp.call(:'job', 2, 2, 'retry', 1, 'reask', 5, 'invalid_json', 200), pg_temp.call(:'job', 3, 2, 'sample', 2, 'ok', 6, NULL, 200),
 	pg_temp.call(:'job', 4, 2, 'reask', 1, NULL, 7) \g /dev/null
 UPDATE linkedin_ingest.scoring_attempts SET sent_at = NULL, finished_at = NULL WHERE job_id = :'job' AND attempt = 4;
@@ -68,7 +68,7 @@ SELECT is(detail, 'ok, 1000 + 100 tokens, USD 0.00015', 'what a call cost') FROM
 SELECT is(detail, 'reask, sample 1, no outcome yet', 'the open one') FROM linkedin_ingest.job_timeline(:'job') WHERE event = 'opened';
 DELETE FROM linkedin_ingest.scoring_attempts WHERE job_id = :'job' AND attempt = 4;
 -- the worker writes the job first, the call a moment later
-UPDATE linkedin_ingest.scoring_jobs SET status = 'completed', completed_at = now() + interval '6.305 s', overall_score = 81.5, error = NULL WHERE id = :'job';
+UPDATE linkedin_ingest.scoring_jobs SET status = 'completed', completed_at = created_at + interval '6.305 s', overall_score = 81.5, error = NULL WHERE id = :'job';
 SELECT results_eq(format('SELECT * FROM pg_temp.steps(%L) OFFSET 13', :'job'), $$VALUES ('14 finished 2/3'), ('15 recorded 2/3'), ('16 completed')$$,
 	'recorded, then completed');
 SELECT is(detail, 'score 81.50', 'the end') FROM linkedin_ingest.job_timeline(:'job') WHERE event = 'completed';
