@@ -184,8 +184,8 @@ is($node->safe_psql($db, "SELECT max(attempts) FROM linkedin_ingest.scoring_jobs
 $calls = () = ledger($model);
 $node->restart;
 wait_for_worker($node, $db);
-$until = $node->safe_psql($db, "SELECT clock_timestamp() + interval '1.5 s'");
-wait_for_sql($node, $db, "SELECT clock_timestamp() > '$until'");
+wait_for_sql($node, $db, "SELECT budget_used_up FROM linkedin_ingest.provider_status WHERE provider = 'openai' AND model IS NULL");
+wait_for_sql($node, $db, "SELECT count(*) FROM linkedin_ingest.scoring_jobs WHERE status = 'processing'", '0');
 is(scalar(ledger($model)), $calls, 'not crossed after a restart either');
 is(() = slurp_file($node->logfile, $log) =~ /daily budget is used up/g, 2, 'one log line, and one after the restart')
   or diag(join "\n", grep { /budget/ } split /\n/, slurp_file($node->logfile, $log));
